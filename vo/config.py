@@ -1,0 +1,93 @@
+"""Every setting of the service, read once from VO_* variables; nothing else reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self, get_type_hints
+
+from vo.errors import ConfigError
+
+
+def _setting(default: Any, help_text: str) -> Any:  # noqa: ANN401  the type is the field's own
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings; the variable of `data_dir` is VO_DATA_DIR, and so on."""
+
+    data_dir: Path = _setting(Path("data"), "Directory of releases, results and, under `vo serve`, of Redis.")
+    host: str = _setting("127.0.0.1", "Address on which the web server listens.")
+    port: int = _setting(8000, "Port on which the web server listens.")
+    base_url: str = _setting("", "Public URL of the service; empty: taken from each request.")
+    state_url: str = _setting("", "Redis of jobs and queue (append-only); `vo serve` starts its own.")
+    relay_url: str = _setting("", "Redis that relays sync results (no persistence); `vo serve` starts its own.")
+    title: str = _setting("vo data service", "Name of the service on its pages and documents.")
+    authority: str = _setting("vo.example", "IVOA authority in identifiers made by this service.")
+    user_header: str = _setting("", "Request header in which a trusted proxy names the user; empty: all anonymous.")
+    sync_workers: int = _setting(2, "Processes of the `sync` lane.")
+    query_workers: int = _setting(2, "Processes of the other lanes.")
+    maxrec_default: int = _setting(100_000, "Rows of a result when MAXREC is not given.")
+    maxrec_limit: int = _setting(20_000_000, "Rows of a result at the most.")
+    query_bytes: int = _setting(262_144, "Bytes of QUERY at the most.")
+    request_bytes: int = _setting(2_097_152, "Bytes of a request body at the most.")
+    sync_timeout_s: int = _setting(60, "Seconds a sync query may run.")
+    duration_default_s: int = _setting(3_600, "executionDuration of a new job.")
+    duration_limit_s: int = _setting(43_200, "executionDuration at the most.")
+    destruction_default_s: int = _setting(604_800, "Seconds until a new job is destroyed.")
+    destruction_limit_s: int = _setting(2_592_000, "Seconds until a job is destroyed, at the most.")
+    wait_limit_s: int = _setting(60, "Seconds that WAIT blocks at the most.")
+    lease_s: int = _setting(20, "Seconds after which a silent worker is taken for dead.")
+    sweep_interval_s: int = _setting(60, "Seconds between two sweeps inside `vo serve`.")
+    duckdb_memory: str = _setting("2GB", "Memory of DuckDB in each worker process.")
+    duckdb_threads: int = _setting(2, "Threads of DuckDB in each worker process.")
+    log_level: str = _setting("info", "debug, info, warning or error.")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:  # noqa: ANN401
+        """The settings of `environ` (default: the process's), with `overrides` on top.
+
+        An unknown VO_* variable or a value of the wrong form is a ConfigError that names it.
+        """
+        environ = os.environ if environ is None else environ
+        types = get_type_hints(cls)
+        values: dict[str, Any] = {}
+        known = {variable(f.name): f.name for f in fields(cls)}
+        for name in environ:
+            if name.startswith("VO_") and name not in known and not name.startswith("VO_TEST_"):
+                raise ConfigError(f"There is no setting {name}.", hint="The settings are listed in the README.")
+            if name in known:
+                values[known[name]] = _parsed(name, environ[name], types[known[name]])
+        return cls(**{**values, **{key: value for key, value in overrides.items() if value is not None}})
+
+    @property
+    def releases_dir(self) -> Path:
+        """Where the release files lie."""
+        return self.data_dir / "releases"
+
+    @property
+    def results_dir(self) -> Path:
+        """Where the results of jobs lie, a directory a job."""
+        return self.data_dir / "results"
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting.
+
+    >>> variable("data_dir")
+    'VO_DATA_DIR'
+    """
+    return "VO_" + name.upper()
+
+
+def _parsed(name: str, text: str, kind: type) -> Any:  # noqa: ANN401
+    try:
+        value = kind(text)
+    except ValueError as error:
+        raise ConfigError(f"{name} must be of the form {kind.__name__}, not {text!r}.") from error
+    if kind is int and value < 0:
+        raise ConfigError(f"{name} must not be negative, but is {value}.")
+    return value

@@ -1,0 +1,1 @@
+"""Driver behaviour of the databases we serve from."""
