@@ -24,10 +24,14 @@ class Config:
     port: int = _setting(8000, "Port on which the web server listens.")
     base_url: str = _setting("", "Public URL of the service; empty: taken from each request.")
     state_url: str = _setting("", "Redis of jobs and queue (append-only); `vo serve` starts its own.")
-    relay_url: str = _setting("", "Redis that relays sync results (no persistence); `vo serve` starts its own.")
+    relay_url: str = _setting(
+        "", "Redis that relays sync results (no persistence); `vo serve` starts its own."
+    )
     title: str = _setting("vo data service", "Name of the service on its pages and documents.")
     authority: str = _setting("vo.example", "IVOA authority in identifiers made by this service.")
-    user_header: str = _setting("", "Request header in which a trusted proxy names the user; empty: all anonymous.")
+    user_header: str = _setting(
+        "", "Request header in which a trusted proxy names the user; empty: all anonymous."
+    )
     sync_workers: int = _setting(2, "Processes of the `sync` lane.")
     query_workers: int = _setting(2, "Processes of the other lanes.")
     maxrec_default: int = _setting(100_000, "Rows of a result when MAXREC is not given.")
@@ -47,7 +51,7 @@ class Config:
     log_level: str = _setting("info", "debug, info, warning or error.")
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:  # noqa: ANN401
+    def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
         """The settings of `environ` (default: the process's), with `overrides` on top.
 
         An unknown VO_* variable or a value of the wrong form is a ConfigError that names it.
@@ -58,7 +62,9 @@ class Config:
         known = {variable(f.name): f.name for f in fields(cls)}
         for name in environ:
             if name.startswith("VO_") and name not in known and not name.startswith("VO_TEST_"):
-                raise ConfigError(f"There is no setting {name}.", hint="The settings are listed in the README.")
+                raise ConfigError(
+                    f"There is no setting {name}.", hint="The settings are listed in the README."
+                )
             if name in known:
                 values[known[name]] = _parsed(name, environ[name], types[known[name]])
         return cls(**{**values, **{key: value for key, value in overrides.items() if value is not None}})
