@@ -1,0 +1,208 @@
+"""The embedded database: every release file attached read-only to one DuckDB instance in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from vo.catalog import Catalog, Schema
+from vo.errors import CancelledError, ConfigError, UsageError, VOError
+from vo.result import Result, Statement
+
+BATCH_ROWS = 8_192
+"""Rows of an Arrow batch: four of DuckDB's vectors, so that the first one is there in milliseconds."""
+
+Describe = Callable[[Catalog], tuple[Schema, Mapping[str, pa.Table]]]
+"""Makes the schema that describes a catalogue (TAP_SCHEMA), and the rows of its tables by table name."""
+
+_QUERY_FAULTS = (
+    duckdb.ConversionException,
+    duckdb.OutOfRangeException,
+    duckdb.InvalidInputException,
+    duckdb.DataError,
+)
+"""Errors that the values met by a valid query cause: a cast that does not fit, a logarithm of zero."""
+
+
+@dataclass
+class _Generation:
+    """One DuckDB instance over the release files as they were at one moment."""
+
+    fingerprint: tuple[tuple[str, int, int], ...]
+    connection: duckdb.DuckDBPyConnection
+    catalog: Catalog
+    users: int = 0
+
+
+class DuckDBDatabase:
+    """Releases in `releases_dir`; a release that `vo load` swaps in is seen by the next statement.
+
+    Running statements finish on the files they started with. The instance cannot touch files, load
+    extensions or change its settings, whatever SQL reaches it.
+    """
+
+    dialect = "duckdb"
+
+    def __init__(
+        self, releases_dir: Path, *, describe: Describe, memory: str, threads: int, temp_dir: Path
+    ) -> None:
+        self._releases_dir = releases_dir
+        self._describe = describe
+        self._settings = {
+            "memory_limit": memory,
+            "threads": threads,
+            "temp_directory": str(temp_dir),
+            "python_enable_replacements": False,
+        }
+        self._lock = threading.Lock()
+        self._generation: _Generation | None = None
+
+    def catalog(self) -> Catalog:
+        """What the release files publish now, TAP_SCHEMA included."""
+        with self._lock:
+            return self._current().catalog
+
+    def stream(
+        self,
+        statement: Statement,
+        *,
+        maxrec: int | None = None,
+        on_start: Callable[[Callable[[], None]], None] | None = None,
+    ) -> Result:
+        """Run `statement`; see `Database.stream`."""
+        with self._lock:
+            generation = self._current()
+            generation.users += 1
+        cursor = generation.connection.cursor()
+
+        def close() -> None:
+            cursor.close()
+            self._release(generation)
+
+        if on_start is not None:
+            on_start(cursor.interrupt)
+        return Result(statement.columns, _batches(cursor, statement.sql), maxrec=maxrec, on_close=close)
+
+    def close(self) -> None:
+        """Close the instance; statements still running end with an error."""
+        with self._lock:
+            generation, self._generation = self._generation, None
+            if generation is not None:
+                generation.connection.close()
+
+    def _current(self) -> _Generation:
+        fingerprint = _fingerprint(self._releases_dir)
+        old = self._generation
+        if old is not None and old.fingerprint == fingerprint:
+            return old
+        self._generation = self._opened(fingerprint)
+        if old is not None and old.users == 0:
+            old.connection.close()
+        return self._generation
+
+    def _release(self, generation: _Generation) -> None:
+        with self._lock:
+            generation.users -= 1
+            if generation.users == 0 and generation is not self._generation:
+                generation.connection.close()
+
+    def _opened(self, fingerprint: tuple[tuple[str, int, int], ...]) -> _Generation:
+        connection = duckdb.connect(config=self._settings)
+        try:
+            catalog = Catalog()
+            for name, *_ in fingerprint:
+                catalog = catalog.merged(_attached(connection, self._releases_dir / name))
+            schema, tables = self._describe(catalog)
+            _register(connection, schema, tables)
+            # Defence in depth: the allow-list of vo.adql lets no file function through in the first place.
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+        except BaseException:
+            connection.close()
+            raise
+        return _Generation(fingerprint, connection, _in_memory(schema, catalog))
+
+
+def _fingerprint(releases_dir: Path) -> tuple[tuple[str, int, int], ...]:
+    found = []
+    for path in sorted(releases_dir.glob("*.duckdb")):
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            found.append((path.name, status.st_ino, status.st_mtime_ns))
+    return tuple(found)
+
+
+def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Catalog:
+    """Attach a release file under its stem; its catalogue, with the path of each table filled in."""
+    release = path.stem
+    try:
+        connection.execute(f"ATTACH '{_escaped(path)}' AS {_quoted(release)} (READ_ONLY)")
+        row = connection.execute(f"SELECT json FROM {_quoted(release)}.vo_meta.catalog").fetchone()
+    except duckdb.Error as error:
+        raise ConfigError(
+            f"{path} is not a release: {_first_line(error)}", hint="Build it anew with `vo load`."
+        ) from error
+    if row is None:
+        raise ConfigError(f"{path} describes no tables.", hint="Build it anew with `vo load`.")
+    catalog = Catalog.from_json(row[0])
+    schemas = tuple(
+        replace(
+            schema,
+            tables=tuple(replace(t, db_name=(release, schema.name, t.name)) for t in schema.tables),
+        )
+        for schema in catalog.schemas
+    )
+    return Catalog(schemas, catalog.release)
+
+
+def _register(connection: duckdb.DuckDBPyConnection, schema: Schema, tables: Mapping[str, pa.Table]) -> None:
+    connection.execute(f"CREATE SCHEMA {_quoted(schema.name)}")
+    for name, table in tables.items():
+        connection.register("incoming", table)
+        connection.execute(f"CREATE TABLE {_quoted(schema.name)}.{_quoted(name)} AS FROM incoming")
+        connection.unregister("incoming")
+
+
+def _in_memory(schema: Schema, catalog: Catalog) -> Catalog:
+    tables = tuple(replace(table, db_name=("memory", schema.name, table.name)) for table in schema.tables)
+    return Catalog((replace(schema, tables=tables),)).merged(catalog)
+
+
+def _batches(cursor: duckdb.DuckDBPyConnection, sql: str) -> Iterator[pa.RecordBatch]:
+    # `execute` would gather the whole result first; a relation streams.
+    try:
+        yield from cursor.sql(sql).to_arrow_reader(BATCH_ROWS)
+    except (duckdb.Error, OSError) as error:  # pyarrow turns errors of a running stream into OSError
+        raise _as_vo_error(error) from error
+
+
+def _as_vo_error(error: Exception) -> VOError:
+    text = _first_line(error)
+    if isinstance(error, duckdb.InterruptException) or "INTERRUPT" in text:
+        return CancelledError("The query was stopped.")
+    if isinstance(error, _QUERY_FAULTS) or text.startswith(("Conversion Error", "Out of Range Error")):
+        return UsageError(f"The query met a value that it cannot process: {text}")
+    if isinstance(error, duckdb.OutOfMemoryException) or text.startswith("Out of Memory"):
+        return UsageError(
+            "The query needs more memory than one query may use.",
+            hint="Select fewer columns, narrow the WHERE clause, or drop ORDER BY.",
+        )
+    return VOError(f"The database failed: {text}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("'", "''")
