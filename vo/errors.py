@@ -12,6 +12,7 @@ VOError                      500  FatalFault
 │   └── LeaseLostError       503  TransientFault the worker that held a job is gone
 ├── TimeLimitError           504  UsageFault     executionDuration is used up
 ├── CancelledError           499  UsageFault     the job was aborted or its client left
+├── ReportedError            any  any            what a worker said of a job
 ├── ConfigError              500  FatalFault     the service is set up wrongly
 └── LoadError                400  UsageFault     a release that cannot be loaded
 
@@ -135,6 +136,15 @@ class CancelledError(VOError):
 
     code = "UsageFault"
     status = 499
+
+
+class ReportedError(VOError):
+    """An error that happened in a worker, with the word and the status it had there."""
+
+    def __init__(self, message: str, *, code: str, status: int) -> None:
+        super().__init__(message)
+        self.code = code  # type: ignore[misc]  # here the instance knows, as the class was the worker's
+        self.status = status  # type: ignore[misc]
 
 
 class ConfigError(VOError):

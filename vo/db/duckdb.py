@@ -54,7 +54,7 @@ class DuckDBDatabase:
     ) -> None:
         self._releases_dir = releases_dir
         self._describe = describe
-        self._settings = {
+        self._settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "threads": threads,
             "temp_directory": str(temp_dir),

@@ -1,0 +1,94 @@
+"""What a process of the service works with: its settings and its open connections."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import Redis
+from redis import asyncio as aioredis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import BusyLoadingError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+from starlette.requests import Request
+
+from vo.config import Config
+from vo.db.base import Database
+from vo.db.duckdb import Describe, DuckDBDatabase
+from vo.errors import ConfigError
+from vo.uws.queue import JobQueue, celery_app
+from vo.uws.redis_store import RedisJobStore
+from vo.uws.results import ResultStore
+from vo.uws.store import JobStore
+from vo.uws.watch import JobWatch, RedisJobWatch
+
+_RETRY_ON: list[type[Exception]] = [BusyLoadingError, RedisConnectionError]
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything that endpoints and jobs reach; made once a process by `open_context`."""
+
+    config: Config
+    database: Database
+    store: JobStore
+    queue: JobQueue
+    results: ResultStore
+    watch: JobWatch
+    relay: Redis
+    relay_async: aioredis.Redis
+
+    def base_url(self, request: Request) -> str:
+        """The absolute URL of the service's root, without a slash at the end."""
+        return (self.config.base_url or str(request.base_url)).rstrip("/")
+
+
+@contextmanager
+def open_context(config: Config, describe: Describe) -> Iterator[Context]:
+    """Open everything that `config` names, and close it at the end."""
+    if not (config.state_url and config.relay_url):
+        raise ConfigError(
+            "VO_STATE_URL and VO_RELAY_URL must name two Redis servers.",
+            hint="`vo serve` starts both by itself.",
+        )
+    with tempfile.TemporaryDirectory(prefix="vo-duckdb-") as temp_dir:
+        database = DuckDBDatabase(
+            config.releases_dir,
+            describe=describe,
+            memory=config.duckdb_memory,
+            threads=config.duckdb_threads,
+            temp_dir=Path(temp_dir),
+        )
+        state = _redis(config.state_url, decode_responses=True)
+        queue = JobQueue(celery_app(config.state_url), state)
+        relay = _redis(config.relay_url, decode_responses=False)
+        store = RedisJobStore(state)
+        try:
+            yield Context(
+                config=config,
+                database=database,
+                store=store,
+                queue=queue,
+                results=ResultStore(config.results_dir),
+                watch=RedisJobWatch(config.state_url, store),
+                relay=relay,
+                relay_async=aioredis.Redis.from_url(config.relay_url),
+            )
+        finally:
+            queue.close()
+            relay.close()
+            state.close()
+            database.close()
+
+
+def _redis(url: str, *, decode_responses: bool) -> Redis:
+    return Redis.from_url(
+        url,
+        decode_responses=decode_responses,
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=2), 8),
+        retry_on_error=_RETRY_ON,
+    )

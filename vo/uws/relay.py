@@ -1,0 +1,153 @@
+"""The relay: result bytes of a sync query on their way from the worker to the web process.
+
+One bounded Redis list a job on a server without persistence. The worker starts with a few credits, pays one
+a block and waits when it has none left; the reader pays a credit back for each block it took. So neither
+side, nor Redis, ever holds more than `CREDITS` blocks of a result, however slow the client is.
+
+A frame is one tag byte and its payload: the head (media type), data, or the end (with an error, or without).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict
+from typing import Any, cast
+
+from redis import Redis
+from redis import asyncio as aioredis
+from redis.exceptions import OutOfMemoryError
+
+from vo.errors import CancelledError, ReportedError, TransientError
+from vo.uws.job import JobError
+
+CREDITS = 8
+"""Blocks under way at the most."""
+
+BLOCK_BYTES = 1_048_576
+"""Bytes of a block at the most."""
+
+KEEP_S = 120
+"""Seconds after which Redis itself forgets what nobody reads or writes any more."""
+
+READER_S = 20
+"""Seconds after which a reader that has not said so is taken for gone."""
+
+_HEAD, _DATA, _END = b"H", b"D", b"E"
+
+
+def _keys(job_id: str) -> tuple[str, str, str]:
+    return f"relay:{job_id}", f"relay:{job_id}:credit", f"relay:{job_id}:reader"
+
+
+class RelayWriter:
+    """The worker's end. `check` is called while it waits and raises when the job is to stop."""
+
+    def __init__(self, redis: Redis, job_id: str, check: Callable[[], None]) -> None:
+        self._redis = redis
+        self._frames, self._credit, self._reader = _keys(job_id)
+        self._check = check
+        self._credits = CREDITS
+        self.bytes = 0
+
+    def open(self, head: dict[str, str]) -> None:
+        """Say what is coming: the media type and further headers."""
+        self._push(_HEAD, json.dumps(head).encode())
+
+    def write(self, data: bytes) -> None:
+        """Pass `data` on, waiting as long as the reader is behind."""
+        for start in range(0, len(data), BLOCK_BYTES):
+            block = data if len(data) <= BLOCK_BYTES else data[start : start + BLOCK_BYTES]
+            self._pay()
+            self._push(_DATA, block)
+            self.bytes += len(block)
+
+    def close(self, error: JobError | None = None) -> None:
+        """Say that this was all, or what went wrong."""
+        self._push(_END, json.dumps(None if error is None else asdict(error)).encode())
+
+    def _pay(self) -> None:
+        while self._credits == 0:
+            self._check()
+            if self._redis.blpop([self._credit], timeout=1) is not None:
+                self._credits += 1
+            elif not self._redis.exists(self._reader):
+                raise CancelledError("The client left.")
+        self._credits -= 1
+
+    def _push(self, tag: bytes, payload: bytes) -> None:
+        frame = tag + payload
+        while True:
+            try:
+                with self._redis.pipeline(transaction=False) as pipeline:
+                    pipeline.rpush(self._frames, frame).expire(self._frames, KEEP_S).execute()
+            except OutOfMemoryError:  # other results fill the server: wait for their readers
+                self._check()
+                time.sleep(0.2)
+            else:
+                return
+
+
+class RelayReader:
+    """The web's end, for one job. `is_over` tells whether the job has ended, asked when nothing comes."""
+
+    def __init__(self, redis: aioredis.Redis, job_id: str, is_over: Callable[[], Awaitable[bool]]) -> None:
+        self._redis = redis
+        self._frames, self._credit, self._reader = _keys(job_id)
+        self._is_over = is_over
+        self._renewed = 0.0
+
+    async def announce(self) -> None:
+        """Say that somebody is reading; done before the job is submitted, and repeated by every wait."""
+        self._renewed = time.monotonic()
+        await self._redis.set(self._reader, 1, ex=READER_S)
+
+    async def head(self) -> dict[str, str]:
+        """The head of the result; ReportedError when the job ended before there was one."""
+        tag, payload = await self._next()
+        if tag == _HEAD:
+            return cast("dict[str, str]", json.loads(payload))
+        raise _reported(payload)
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        """The bytes in order; ReportedError when the job failed after the head."""
+        while True:
+            tag, payload = await self._next()
+            if tag == _END:
+                if json.loads(payload) is not None:
+                    raise _reported(payload)
+                return
+            yield payload
+            await self._pay_back()
+
+    async def _pay_back(self) -> None:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.rpush(self._credit, 1)
+            pipeline.expire(self._credit, KEEP_S)
+            await pipeline.execute()
+        await self._renew()
+
+    async def _renew(self) -> None:
+        if time.monotonic() - self._renewed > READER_S / 4:
+            await self.announce()
+
+    async def _next(self) -> tuple[bytes, bytes]:
+        while True:
+            item: Any = await self._redis.blpop([self._frames], timeout=2)
+            if item is not None:
+                frame: bytes = item[1]
+                return frame[:1], frame[1:]
+            await self._renew()
+            if await self._is_over() and not await self._redis.exists(self._frames):
+                raise TransientError("The worker of this query is gone.", hint="Send the query again.")
+
+    async def close(self) -> None:
+        """Forget the relay; a worker that still writes sees that nobody reads."""
+        await asyncio.shield(self._redis.delete(self._frames, self._credit, self._reader))
+
+
+def _reported(payload: bytes) -> ReportedError:
+    error = JobError(**(json.loads(payload) or {"message": "The job ended without a result."}))
+    return ReportedError(error.message, code=error.code, status=error.status)

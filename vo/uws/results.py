@@ -1,0 +1,67 @@
+"""The result store: a directory a job; a file appears under its name only when it is whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from vo.errors import NotFoundError
+
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_PARTIAL = ".partial"
+
+
+class ResultStore:
+    """Files of jobs below `root`, a volume that web and workers share."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, job_id: str, name: str) -> Path:
+        """Where the file lies; NotFoundError when it is not there."""
+        path = self._place(job_id, name)
+        if not path.is_file():
+            raise NotFoundError(f"Job {job_id} has no file {name}.")
+        return path
+
+    @contextmanager
+    def create(self, job_id: str, name: str) -> Iterator[BinaryIO]:
+        """A file to write, on disk under its name once the block ends well, and gone otherwise."""
+        path = self._place(job_id, name)
+        partial = path.with_name(path.name + _PARTIAL)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def remove(self, job_id: str) -> None:
+        """Remove all files of a job; no error when there are none."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._place(job_id))
+
+    def older_than(self, age_s: float) -> Iterator[str]:
+        """The jobs whose directory was last changed more than `age_s` seconds ago."""
+        if not self._root.is_dir():
+            return
+        limit = time.time() - age_s
+        with os.scandir(self._root) as entries:
+            for entry in entries:
+                if entry.is_dir() and _SAFE.match(entry.name) and entry.stat().st_mtime < limit:
+                    yield entry.name
+
+    def _place(self, *parts: str) -> Path:
+        for part in parts:
+            if not _SAFE.match(part):
+                raise NotFoundError(f"There is no result {part!r}.")
+        return self._root.joinpath(*parts)
