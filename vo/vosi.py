@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,6 +10,7 @@ from lxml import etree
 from lxml.builder import ElementMaker
 
 from vo.catalog import Catalog, Column, ForeignKey, Schema, Table, nearest, quoted
+from vo.dali import NOT_XML
 from vo.errors import NotFoundError, UsageError
 
 MEDIA_TYPE = "application/xml"
@@ -30,7 +30,6 @@ _STANDARDS: Mapping[str, str] = {
 }
 _XSI_TYPE = f"{{{NAMESPACES['xsi']}}}type"
 _DETAILS = ("max", "min")
-_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # Only the roots are qualified: VODataService and VOResource declare elementFormDefault="unqualified".
 E = ElementMaker()
@@ -52,7 +51,7 @@ def availability(
         make.availability(
             make.available(str(available).lower()),
             *(make(name, _timestamp(time)) for name, time in times.items() if time is not None),
-            *(make.note(_legal(note)) for note in notes),
+            *(make.note(legal(note)) for note in notes),
         )
     )
 
@@ -198,12 +197,12 @@ def _foreign_key(key: ForeignKey, target: Table) -> etree._Element:
 
 def _optional(**texts: str | None) -> Iterator[etree._Element]:
     """The elements of those `texts` that say something, in the order given, which the schema fixes."""
-    return (E(name, _legal(text)) for name, text in texts.items() if text)
+    return (E(name, legal(text)) for name, text in texts.items() if text)
 
 
-def _legal(text: str) -> str:
+def legal(text: str) -> str:
     """`text` without the characters that no XML 1.0 document may hold, not even escaped (2.2)."""
-    return _ILLEGAL.sub("", text)
+    return NOT_XML.sub("", text)
 
 
 def _timestamp(time: datetime) -> str:

@@ -1,0 +1,74 @@
+"""The example queries of /examples (TAP 1.1, 2.6): made from the catalogue, so that each of them runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from string import Template
+
+import yaml
+
+from vo.catalog import Catalog, Table, quoted
+
+_SHOWN_TABLES = 10
+"""Tables that get examples of their own: nobody reads a longer list to its end."""
+
+_SOURCE: Mapping[str, list[dict[str, str]]] = yaml.safe_load(
+    files("vo.tap").joinpath("examples.yaml").read_text("utf-8")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A query to learn from; `table` is the main table it reads, as ADQL spells it."""
+
+    name: str
+    query: str
+    description: str
+    table: str
+
+    @property
+    def id(self) -> str:
+        """The name as an XML name, by which the example is linked.
+
+        >>> Example("Stars around M 2", "", "", "").id
+        'stars-around-m-2'
+        """
+        return re.sub("[^a-z0-9_]+", "-", self.name.lower()).strip("-")
+
+
+def examples(catalog: Catalog) -> tuple[Example, ...]:
+    """The examples that `catalog` can answer, the most telling first."""
+    return (*_of_release(catalog), *_of_tables(catalog), *_general())
+
+
+def _of_release(catalog: Catalog) -> Iterator[Example]:
+    for source in _SOURCE["release"]:
+        schema, _, name = source["table"].partition(".")
+        table = catalog.table(name, schema)
+        if table is not None and all(table.column(column) for column in source["needs"].split()):
+            yield _example(source, table.qualified)
+
+
+def _of_tables(catalog: Catalog) -> Iterator[Example]:
+    spatial = [table for table in catalog.tables() if table.spatial is not None]
+    for table in spatial[:_SHOWN_TABLES]:
+        for source in _SOURCE["spatial"]:
+            names = _names(table)
+            filled = {key: Template(text).substitute(names) for key, text in source.items()}
+            yield _example(filled, table.qualified)
+
+
+def _general() -> Iterator[Example]:
+    return (_example(source, source["table"]) for source in _SOURCE["general"])
+
+
+def _names(table: Table) -> dict[str, str]:
+    position = {} if table.spatial is None else {"lon": table.spatial.lon, "lat": table.spatial.lat}
+    return {"table": table.qualified} | {key: quoted(name) for key, name in position.items()}
+
+
+def _example(source: Mapping[str, str], table: str) -> Example:
+    return Example(source["name"], source["query"].strip(), source["description"], table)
