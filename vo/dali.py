@@ -1,0 +1,272 @@
+"""What DALI 1.1 asks of every service: its parameters, its timestamps and its error documents."""
+
+from __future__ import annotations
+
+import html
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Message
+
+from vo.errors import (
+    MethodError,
+    NotFoundError,
+    QueryError,
+    ReportedError,
+    TooLargeError,
+    TransientError,
+    UsageError,
+    VOError,
+)
+from vo.votable.document import error_document
+
+log = logging.getLogger(__name__)
+
+MAX_FIELDS = 1000
+"""Parameters of one request at the most."""
+
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""A character that no XML 1.0 document can hold."""
+
+VOTABLE_TYPE = "application/x-votable+xml"
+"""The media type of error documents."""
+
+_PHRASES = frozenset(HTTPStatus)
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}\Z")
+_INSTANT = re.compile(
+    r"(?P<year>\d{4})(-(?P<month>\d\d)(-(?P<day>\d\d)"
+    r"(T(?P<hour>\d\d):(?P<minute>\d\d)(:(?P<second>\d\d)(\.(?P<fraction>\d+))?)?)?)?)?Z?\Z",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file part of a multipart request."""
+
+    name: str
+    filename: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """The parameters of a request as they were sent; every look-up ignores the case of names (DALI 4.1).
+
+    >>> params = Params((("Query", "SELECT 1"), ("maxrec", "5")))
+    >>> params.single("QUERY"), params.integer("MAXREC"), params.single("LANG")
+    ('SELECT 1', 5, None)
+    """
+
+    pairs: tuple[tuple[str, str], ...] = ()
+    files: tuple[File, ...] = ()
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Every value of a parameter that may be repeated, in the order sent."""
+        return tuple(value for key, value in self.pairs if key.upper() == name.upper())
+
+    def single(self, name: str) -> str | None:
+        """The value of a parameter that may be given once (DALI 4.2); None: not given."""
+        values = self.all(name)
+        if len(values) > 1:
+            raise UsageError(f"{name} was given {len(values)} times and takes one value.")
+        return values[0] if values else None
+
+    def integer(self, name: str, *, minimum: int | None = None) -> int | None:
+        """The whole number given once as `name`, at least `minimum`; None: not given."""
+        text = self.single(name)
+        if text is None:
+            return None
+        if not _INTEGER.match(text.strip()):
+            raise UsageError(f"{name} must be a whole number, not {text[:40]!r}.")
+        value = int(text)
+        if minimum is not None and value < minimum:
+            raise UsageError(f"{name} must be at least {minimum}, but is {value}.")
+        return value
+
+    def instant(self, name: str) -> datetime | None:
+        """The time given once as `name`, see `parse_instant`; None: not given."""
+        text = self.single(name)
+        return None if text is None else parse_instant(text, name)
+
+    def without(self, *names: str) -> Params:
+        """All parameters but those named."""
+        return Params(tuple(pair for pair in self.pairs if pair[0].upper() not in names), self.files)
+
+
+def parse_instant(text: str, name: str = "The time") -> datetime:
+    """The instant that a DALI timestamp (3.1.2) names, or one cut short after the year, month, day or minute.
+
+    >>> parse_instant("2015-10-26T09:00").isoformat(), parse_instant("2015").isoformat()
+    ('2015-10-26T09:00:00+00:00', '2015-01-01T00:00:00+00:00')
+    """
+    match = _INSTANT.match(text.strip())
+    if match is None:
+        raise UsageError(f"{name} must be a UTC time like 2026-03-01T12:00:00Z, not {text[:40]!r}.")
+    part = match.groupdict(default="")
+    date = int(part["year"]), int(part["month"] or 1), int(part["day"] or 1)
+    time = int(part["hour"] or 0), int(part["minute"] or 0), int(part["second"] or 0)
+    try:
+        return datetime(*date, *time, int(part["fraction"][:6].ljust(6, "0")), tzinfo=UTC)
+    except ValueError as error:
+        raise UsageError(f"{name} is no time of the calendar: {text[:40]!r}.") from error
+
+
+async def read_params(request: Request) -> Params:
+    """The parameters of the URL and, of a POST, of the body: one list (DALI 2 and 4).
+
+    A body larger than `Config.request_bytes` is refused, by its announced length or as soon as it is seen.
+    """
+    params = Params(_urlencoded(request.scope["query_string"]))
+    if request.method == "POST":
+        body = await _body_params(_bounded(request))
+        params = Params(params.pairs + body.pairs, body.files)
+    for name, _ in params.pairs:
+        if NOT_XML.search(name):
+            raise UsageError(f"{name[:40]!r} cannot be the name of a parameter.")
+    return params
+
+
+async def _body_params(request: Request) -> Params:
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type in _BODIES:
+        return await _BODIES[content_type](request)
+    if await request.body():
+        raise UsageError(
+            f"A request body of type {content_type or 'unknown'} cannot be read.",
+            hint=f"Send {' or '.join(_BODIES)}.",
+        )
+    return Params()
+
+
+async def _read_urlencoded(request: Request) -> Params:
+    return Params(_urlencoded(await request.body()))
+
+
+async def _read_multipart(request: Request) -> Params:
+    limit = _limit(request)
+    parser = MultiPartParser(
+        request.headers, request.stream(), max_files=MAX_FIELDS, max_fields=MAX_FIELDS, max_part_size=limit
+    )
+    parser.spool_max_size = limit  # nothing goes to disk: the whole body is bounded
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise UsageError(f"The multipart body cannot be read: {error.message}") from error
+    try:
+        items = form.multi_items()
+        return Params(
+            tuple((name, value) for name, value in items if isinstance(value, str)),
+            tuple([await _file(name, part) for name, part in items if isinstance(part, UploadFile)]),
+        )
+    finally:
+        await form.close()
+
+
+_BODIES: Mapping[str, Callable[[Request], Awaitable[Params]]] = {
+    "application/x-www-form-urlencoded": _read_urlencoded,
+    "multipart/form-data": _read_multipart,
+}
+
+
+async def _file(name: str, part: UploadFile) -> File:
+    return File(name, part.filename or "", part.content_type or "", await part.read())
+
+
+def _urlencoded(text: bytes) -> tuple[tuple[str, str], ...]:
+    # Clients send UTF-8 both escaped and raw (`curl -d`); anything else would be stored garbled.
+    try:
+        pairs = parse_qsl(text.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except UnicodeDecodeError as error:
+        raise UsageError("The parameters are not UTF-8.") from error
+    except ValueError as error:
+        raise TooLargeError(f"A request may have {MAX_FIELDS} parameters.") from error
+    return tuple(pairs)
+
+
+def _bounded(request: Request) -> Request:
+    """The same request, whose body ends in TooLargeError once it exceeds the limit."""
+    limit = _limit(request)
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(limit)
+    seen = 0
+
+    async def receive() -> Message:
+        nonlocal seen
+        message = await request.receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise _too_large(limit)
+        return message
+
+    return Request(request.scope, receive)
+
+
+def _limit(request: Request) -> int:
+    return int(request.app.state.context.config.request_bytes)
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"A request body may have {limit:,} bytes at the most.")
+
+
+def error_response(request: Request, error: Exception) -> Response:
+    """What the client is told of `error`: its HTTP status with a VOTable (DALI 4.4), or a page in a browser.
+
+    An error that is not ours is logged under a reference, which is all the client learns of it.
+    """
+    known = _as_told(request, error)
+    if known.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("%s %s: %s", request.method, request.url.path, known)
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if isinstance(known, TransientError):
+        headers["Retry-After"] = str(known.retry_after_s)
+    if "application/xhtml+xml" in request.headers.get("accept", ""):  # browsers; Java sends text/html too
+        return HTMLResponse(_error_page(known), known.status, headers)
+    problems = [str(problem) for problem in known.problems] if isinstance(known, QueryError) else ()
+    return Response(error_document(str(known), problems), known.status, headers, media_type=VOTABLE_TYPE)
+
+
+def _as_told(request: Request, error: Exception) -> VOError:
+    path = request.url.path
+    if isinstance(error, VOError):
+        return error
+    if not isinstance(error, HTTPException):
+        reference = uuid.uuid4().hex[:8]
+        log.error("%s %s failed (%s)", request.method, path, reference, exc_info=error)
+        return VOError(f"The service failed; tell its operators the reference {reference}.")
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return NotFoundError(f"There is no resource {path}.")
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return MethodError(f"{path} does not take {request.method}.")
+    return ReportedError(error.detail, code="UsageFault", status=error.status_code)
+
+
+def _error_page(error: VOError) -> str:
+    title = f"{error.status} {HTTPStatus(error.status).phrase}" if error.status in _PHRASES else "Error"
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>\n'
+        f"<body><h1>{title}</h1><p>{html.escape(str(error))}</p></body></html>\n"
+    )
+
+
+EXCEPTION_HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
+    VOError: error_response,
+    HTTPException: error_response,
+    Exception: error_response,
+}
+"""For the application: every error of every service is answered in one place."""

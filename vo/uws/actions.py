@@ -1,0 +1,219 @@
+"""What a client may do to a job: judged here, decided by the compare-and-set of the store."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from os import stat_result
+from pathlib import Path
+from typing import Protocol
+
+from vo.auth import User, may_see
+from vo.config import Config
+from vo.dali import NOT_XML, Params
+from vo.errors import ForbiddenError, NotFoundError, TooLargeError, UsageError
+from vo.uws.job import Job, JobError, JobResult, Phase, new_job_id
+from vo.uws.kind import JobKind
+from vo.uws.store import JobStore, unknown_job
+
+CONTROLS = ("PHASE", "RUNID", "DESTRUCTION", "EXECUTIONDURATION")
+"""The parameters that steer a job and are none of its own (UWS 1.1, 2.2.3.1)."""
+
+_UNLIMITED = 2**31 - 1  # the largest executionDuration, which is an xs:int
+
+
+class JobQueue(Protocol):
+    """What carries jobs to workers."""
+
+    def submit(self, job: Job) -> None:
+        """Put the job on its lane; TransientError when that cannot be done now."""
+        ...
+
+
+class ResultStore(Protocol):
+    """Where the results of jobs lie."""
+
+    def path(self, job_id: str, name: str) -> Path:
+        """The file of a result."""
+        ...
+
+    def remove(self, job_id: str) -> None:
+        """Remove all files of a job."""
+        ...
+
+
+class Services(Protocol):
+    """What these actions need of the service's context."""
+
+    @property
+    def config(self) -> Config:
+        """The settings."""
+        ...
+
+    @property
+    def store(self) -> JobStore:
+        """The jobs."""
+        ...
+
+    @property
+    def queue(self) -> JobQueue:
+        """The way to the workers."""
+        ...
+
+    @property
+    def results(self) -> ResultStore:
+        """The files."""
+        ...
+
+
+def create_job(services: Services, kind: JobKind, user: User, params: Params) -> Job:
+    """A new job with `params` as they are: they are judged when it runs (TAP 1.1, 2.7), controls now.
+
+    PHASE=RUN among them starts it at once, as clients of TAP expect.
+    """
+    config, now = services.config, _now()
+    run, duration_s = _is_run(params), _duration(params, config)
+    job = Job(
+        id=new_job_id(),
+        kind=kind.name,
+        lane=kind.lane,
+        created=now,
+        destruction=_destruction(params, config, now)
+        or now + timedelta(seconds=config.destruction_default_s),
+        duration_s=config.duration_default_s if duration_s is None else duration_s,
+        parameters=params.without(*CONTROLS).pairs,
+        owner=user.name,
+        run_id=_run_id(params),
+    )
+    services.store.create(job)
+    return start_job(services, job) if run else job
+
+
+def find_job(services: Services, kind: JobKind, user: User, job_id: str) -> Job:
+    """The job of this kind, if `user` may see it (UWS 1.1, 3: a foreign job is forbidden)."""
+    job = services.store.get(job_id)
+    if job.kind != kind.name:
+        raise unknown_job(job_id)
+    if not may_see(user, job):
+        raise ForbiddenError(f"Job {job_id} belongs to somebody else.")
+    return job
+
+
+def start_job(services: Services, job: Job) -> Job:
+    """PHASE=RUN: PENDING to QUEUED and on to a worker; a job that no queue takes ends in ERROR."""
+    queued = services.store.move(job.id, Phase.QUEUED, frm={Phase.PENDING})
+    try:
+        services.queue.submit(queued)
+    except Exception:
+        error = JobError("The job could not be queued; create it again.", "transient", "TransientFault", 503)
+        services.store.move(job.id, Phase.ERROR, frm={Phase.QUEUED}, ended=_now(), error=error)
+        raise
+    return queued
+
+
+def set_phase(services: Services, job: Job, params: Params) -> Job:
+    """PHASE=RUN or PHASE=ABORT (UWS 1.1, 2.2.3.6 and 2.1.3); a worker notices the abort by itself."""
+    match (params.single("PHASE") or "").upper():
+        case "RUN":
+            return start_job(services, job)
+        case "ABORT":
+            return services.store.move(job.id, Phase.ABORTED, ended=_now())
+    raise UsageError("PHASE must be RUN or ABORT.")
+
+
+def set_duration(services: Services, job: Job, params: Params) -> Job:
+    """EXECUTIONDURATION=seconds, cut to the server's limit, until the job runs (UWS 1.1, 2.2.3.4)."""
+    duration_s = _duration(params, services.config)
+    if duration_s is None:
+        raise UsageError("EXECUTIONDURATION must be given, in seconds.")
+    return services.store.change(job.id, frm={Phase.PENDING, Phase.QUEUED}, duration_s=duration_s)
+
+
+def set_destruction(services: Services, job: Job, params: Params) -> Job:
+    """DESTRUCTION=time, cut to the server's limit, in any phase (UWS 1.1, 2.2.3.3)."""
+    destruction = _destruction(params, services.config, job.created)
+    if destruction is None:
+        raise UsageError("DESTRUCTION must be given, as a UTC time.")
+    return services.store.change(job.id, destruction=destruction)
+
+
+def set_parameters(services: Services, job: Job, params: Params) -> Job:
+    """Give parameters new values while the job is PENDING; those not named stay as they are."""
+    for control in set(CONTROLS) - {"RUNID"}:
+        if params.all(control):
+            raise UsageError(f"{control} is no parameter of the job; POST it to ../{control.lower()}.")
+    given = params.without(*CONTROLS)
+    names = {name.upper() for name, _ in given.pairs}
+    parameters = tuple(pair for pair in job.parameters if pair[0].upper() not in names) + given.pairs
+    limit = services.config.request_bytes
+    if sum(len(name) + len(value) for name, value in parameters) > limit:
+        raise TooLargeError(f"The parameters of a job may have {limit:,} characters in all.")
+    run_id = _run_id(params) or job.run_id
+    return services.store.change(job.id, frm={Phase.PENDING}, parameters=parameters, run_id=run_id)
+
+
+def delete_job(services: Services, job: Job) -> None:
+    """Forget the job and its results; a worker that has it stops (UWS 1.1, 2.2.3.2)."""
+    services.store.delete(job.id)
+    services.results.remove(job.id)
+
+
+def parameter_text(job: Job, name: str) -> str:
+    """What was sent as one parameter, a line a value (UWS 1.1, 2.2.3.1.1)."""
+    values = [value for key, value in job.parameters if key.upper() == name.upper()]
+    if not values:
+        raise NotFoundError(f"Job {job.id} has no parameter {name!r}.")
+    return "\n".join(values)
+
+
+def job_failure(job: Job) -> JobError:
+    """Why the job failed; NotFoundError when it did not (DALI 1.1, 5.2)."""
+    if job.error is None:
+        raise NotFoundError(f"Job {job.id} has no error: it is {job.phase}.")
+    return job.error
+
+
+def result_file(services: Services, job: Job, result_id: str) -> tuple[JobResult, Path, stat_result]:
+    """One result with its file and the file's size and time."""
+    for result in job.results:
+        if result.id == result_id:
+            path = services.results.path(job.id, result.name)
+            return result, path, path.stat()
+    raise NotFoundError(f"Job {job.id} has no result {result_id!r}: it is {job.phase}.")
+
+
+def _now() -> datetime:
+    # To the millisecond, as the documents show it: AFTER=<creationTime of a job> must not list that job.
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def _is_run(params: Params) -> bool:
+    phase = params.single("PHASE")
+    if phase is not None and phase.upper() != "RUN":
+        raise UsageError("PHASE of a new job can only be RUN.")
+    return phase is not None
+
+
+def _run_id(params: Params) -> str | None:
+    run_id = params.single("RUNID")
+    if run_id is not None and NOT_XML.search(run_id):
+        raise UsageError("RUNID must be printable text.")
+    return run_id
+
+
+def _duration(params: Params, config: Config) -> int | None:
+    """The effective executionDuration; 0 is unlimited, both as a wish and as the server's limit."""
+    wanted = params.integer("EXECUTIONDURATION", minimum=0)
+    if wanted is None:
+        return None
+    longest = min(wanted or _UNLIMITED, config.duration_limit_s or _UNLIMITED)
+    return 0 if longest == _UNLIMITED else longest
+
+
+def _destruction(params: Params, config: Config, created: datetime) -> datetime | None:
+    wanted = params.instant("DESTRUCTION")
+    if wanted is None:
+        return None
+    if wanted <= _now():
+        raise UsageError("DESTRUCTION lies in the past.", hint="To destroy the job now, DELETE it.")
+    return min(wanted, created + timedelta(seconds=config.destruction_limit_s))

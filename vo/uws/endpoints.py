@@ -1,0 +1,285 @@
+"""The resources of a job list and its jobs (UWS 1.1, 2.2): each endpoint parses, calls and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from vo.auth import User, user_of
+from vo.dali import VOTABLE_TYPE, Params, read_params
+from vo.errors import UsageError
+from vo.uws import actions
+from vo.uws.job import ACTIVE, Job, Phase
+from vo.uws.kind import JobKind
+from vo.uws.watch import JobWatch
+from vo.uws.xml import (
+    Place,
+    iso,
+    job_document,
+    jobs_document,
+    parameters_document,
+    results_document,
+)
+from vo.votable.document import error_document
+
+STYLESHEET_PATH = "/uws.xsl"
+"""Where the service serves the stylesheet that shows jobs in browsers."""
+
+LIST_AFTER_DELETE = 100
+"""Jobs that the list shows after a DELETE: a client that follows the redirect wants none of them."""
+
+_STYLESHEET = Path(__file__).with_name("uws.xsl")
+_FRESH = {"Cache-Control": "no-cache"}  # a proxy that keeps phases lets clients wait for ever
+
+
+class Context(actions.Services, Protocol):
+    """What these endpoints need of the service's context."""
+
+    @property
+    def watch(self) -> JobWatch:
+        """What wakes a request when a job changes."""
+        ...
+
+    def base_url(self, request: Request) -> str:
+        """The absolute URL of the service's root, without a slash at the end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to the resources of one kind of job."""
+
+    kind: JobKind
+    request: Request
+
+    @property
+    def context(self) -> Context:
+        """The service's context."""
+        context: Context = self.request.app.state.context
+        return context
+
+    @property
+    def user(self) -> User:
+        """Who asks."""
+        return user_of(self.request)
+
+    @property
+    def place(self) -> Place:
+        """The URLs that documents name."""
+        root = self.context.base_url(self.request)
+        return Place(root + self.kind.path, root + STYLESHEET_PATH)
+
+    def step(self, name: str) -> str:
+        """One step of the path."""
+        return str(self.request.path_params[name])
+
+    async def params(self) -> Params:
+        """The parameters sent."""
+        return await read_params(self.request)
+
+    async def job(self) -> Job:
+        """The job that the path names, if the user may see it."""
+        return await run_in_threadpool(
+            actions.find_job, self.context, self.kind, self.user, self.step("job_id")
+        )
+
+    async def act(self, action: Callable[[actions.Services, Job, Params], Job]) -> Response:
+        """Do something to the job with the parameters sent, and point to the job (UWS 1.1, 2.2.3)."""
+        job, params = await self.job(), await self.params()
+        await run_in_threadpool(action, self.context, job, params)
+        return see_other(self.place.job(job.id))
+
+
+Endpoint = Callable[[Call], Awaitable[Response]]
+
+
+def uws_routes(kind: JobKind) -> list[Route]:
+    """The routes of all resources of a kind of job, from the service's root."""
+    return [
+        Route(kind.path + path, partial(_dispatch, kind, methods), methods=list(methods))
+        for path, methods in RESOURCES.items()
+    ]
+
+
+def stylesheet_route() -> Route:
+    """The route of the stylesheet, once a service."""
+
+    async def stylesheet(_: Request) -> Response:
+        return FileResponse(_STYLESHEET, media_type="application/xslt+xml")
+
+    return Route(STYLESHEET_PATH, stylesheet)
+
+
+async def list_jobs(call: Call) -> Response:
+    """GET /{jobs}: PHASE (repeated), AFTER and LAST filter it (UWS 1.1, 2.2.2.1)."""
+    params = await call.params()
+    jobs = await run_in_threadpool(
+        call.context.store.list,
+        kind=call.kind.name,
+        owner=call.user.name,
+        phases=[_phase(text) for text in params.all("PHASE")],
+        after=params.instant("AFTER"),
+        last=params.integer("LAST", minimum=1),
+    )
+    return xml(jobs_document(jobs, call.place))
+
+
+async def create_job(call: Call) -> Response:
+    """POST /{jobs}."""
+    params = await call.params()
+    job = await run_in_threadpool(actions.create_job, call.context, call.kind, call.user, params)
+    return see_other(call.place.job(job.id))
+
+
+async def show_job(call: Call) -> Response:
+    """GET /{jobs}/{id}: WAIT sleeps until the phase changes, if it is PHASE (UWS 1.1, 2.2.1.3)."""
+    job, params = await call.job(), await call.params()
+    wait_s = _wait_s(params, call.context.config.wait_limit_s)
+    expected = _phase(params.single("PHASE") or job.phase)
+    if wait_s and job.phase in ACTIVE and job.phase == expected:
+        await call.context.watch.wait_for_change(job.id, job.phase, wait_s, asker=_asker(call))
+        job = await call.job()
+    return xml(job_document(job, call.place))
+
+
+async def act_on_job(call: Call) -> Response:
+    """POST /{jobs}/{id}: ACTION=DELETE and nothing else; parameters go elsewhere (DALI 1.1, 2.1)."""
+    await call.job()
+    if ((await call.params()).single("ACTION") or "").upper() != "DELETE":
+        raise UsageError(
+            "A job takes ACTION=DELETE.", hint="Its parameters are set at ./parameters, its phase at ./phase."
+        )
+    return await delete_job(call)
+
+
+async def delete_job(call: Call) -> Response:
+    """DELETE /{jobs}/{id}."""
+    await run_in_threadpool(actions.delete_job, call.context, await call.job())
+    return see_other(f"{call.place.jobs}?LAST={LIST_AFTER_DELETE}")
+
+
+async def show_phase(call: Call) -> Response:
+    """GET …/phase."""
+    return text((await call.job()).phase)
+
+
+async def show_duration(call: Call) -> Response:
+    """GET …/executionduration."""
+    return text(str((await call.job()).duration_s))
+
+
+async def show_destruction(call: Call) -> Response:
+    """GET …/destruction."""
+    return text(iso((await call.job()).destruction))
+
+
+async def show_quote(call: Call) -> Response:
+    """GET …/quote: empty when there is none."""
+    quote = (await call.job()).quote
+    return text("" if quote is None else iso(quote))
+
+
+async def show_owner(call: Call) -> Response:
+    """GET …/owner: empty for a job of the anonymous public."""
+    return text((await call.job()).owner or "")
+
+
+async def show_parameters(call: Call) -> Response:
+    """GET …/parameters."""
+    return xml(parameters_document(await call.job(), call.place))
+
+
+async def show_parameter(call: Call) -> Response:
+    """GET …/parameters/{name}: what byReference points to."""
+    return text(actions.parameter_text(await call.job(), call.step("name")))
+
+
+async def show_results(call: Call) -> Response:
+    """GET …/results."""
+    return xml(results_document(await call.job(), call.place))
+
+
+async def show_result(call: Call) -> Response:
+    """GET …/results/{id}: the file, or the parts of it that Range asks for."""
+    job = await call.job()
+    result, path, stat = await run_in_threadpool(
+        actions.result_file, call.context, job, call.step("result_id")
+    )
+    # As a header: starlette would add a charset, and DALI (4.3.3) wants the type that was asked for.
+    return FileResponse(path, headers={"content-type": result.mime_type}, stat_result=stat)
+
+
+async def show_error(call: Call) -> Response:
+    """GET …/error: the error document, with status 200 (TAP 1.1, 3.3)."""
+    failure = actions.job_failure(await call.job())
+    return Response(error_document(failure.message), media_type=VOTABLE_TYPE, headers=_FRESH)
+
+
+def _setter(action: Callable[[actions.Services, Job, Params], Job]) -> Endpoint:
+    async def endpoint(call: Call) -> Response:
+        return await call.act(action)
+
+    return endpoint
+
+
+RESOURCES: Mapping[str, Mapping[str, Endpoint]] = {
+    "": {"GET": list_jobs, "POST": create_job},
+    "/{job_id}": {"GET": show_job, "POST": act_on_job, "DELETE": delete_job},
+    "/{job_id}/phase": {"GET": show_phase, "POST": _setter(actions.set_phase)},
+    "/{job_id}/executionduration": {"GET": show_duration, "POST": _setter(actions.set_duration)},
+    "/{job_id}/destruction": {"GET": show_destruction, "POST": _setter(actions.set_destruction)},
+    "/{job_id}/quote": {"GET": show_quote},
+    "/{job_id}/owner": {"GET": show_owner},
+    "/{job_id}/error": {"GET": show_error},
+    "/{job_id}/parameters": {"GET": show_parameters, "POST": _setter(actions.set_parameters)},
+    "/{job_id}/parameters/{name}": {"GET": show_parameter},
+    "/{job_id}/results": {"GET": show_results},
+    "/{job_id}/results/{result_id}": {"GET": show_result},
+}
+"""Every resource below a job list, and what answers each method."""
+
+
+async def _dispatch(kind: JobKind, methods: Mapping[str, Endpoint], request: Request) -> Response:
+    method = "GET" if request.method == "HEAD" else request.method
+    return await methods[method](Call(kind, request))
+
+
+def xml(document: bytes) -> Response:
+    """A container, as XML even for browsers (UWS 1.1, 2.2.2)."""
+    return Response(document, media_type="application/xml", headers=_FRESH)
+
+
+def text(value: str) -> Response:
+    """An atom, as plain text (UWS 1.1, 2.2.2)."""
+    return PlainTextResponse(value, headers=_FRESH)
+
+
+def see_other(url: str) -> Response:
+    """A redirection to what there is to see now."""
+    return RedirectResponse(url, status_code=303)
+
+
+def _phase(text: str) -> Phase:
+    try:
+        return Phase(text.upper())
+    except ValueError as error:
+        raise UsageError(f"There is no phase {text[:40]!r}.", hint=f"Phases: {', '.join(Phase)}.") from error
+
+
+def _wait_s(params: Params, limit_s: int) -> int:
+    """The seconds that WAIT may sleep: -1 asks for the longest (UWS 1.1, 2.2.1.3)."""
+    wanted = params.integer("WAIT", minimum=-1)
+    return limit_s if wanted == -1 else min(wanted or 0, limit_s)
+
+
+def _asker(call: Call) -> str | None:
+    client = call.request.client
+    return call.user.name or (None if client is None else client.host)
