@@ -1,0 +1,169 @@
+"""A release's rows brought into a new DuckDB file: streamed in, sorted on the sky, checked for repeats."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vo.catalog import Catalog, Schema, Table
+from vo.config import Config
+from vo.errors import LoadError
+from vo.load.progress import Progress, Report
+from vo.load.rows import TableRows
+
+_FILE = "new_release"
+"""The alias of the file being built; names of three parts leave DuckDB nothing to guess."""
+
+
+def build(
+    target: Path,
+    schemas: Sequence[Schema],
+    rows: Sequence[TableRows],
+    *,
+    release: str,
+    config: Config,
+    report: Report,
+) -> Catalog:
+    """Write the release file `target` and give the catalogue within it, `nrows` filled in.
+
+    Rows of a table with a position are stored in the order of their HEALPix cells, so that DuckDB's zone
+    maps prune; others keep the order of their files. What does not fit `config.duckdb_memory` is spilt
+    to a directory beside `target`.
+    """
+    with _attached(target, config) as connection:
+        for schema in schemas:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(_FILE, schema.name)}")
+        counts = {table.described.table.qualified: _store(connection, table, report) for table in rows}
+        catalog = Catalog(
+            tuple(
+                replace(s, tables=tuple(replace(t, nrows=counts[t.qualified]) for t in s.tables))
+                for s in schemas
+            ),
+            release,
+        )
+        connection.execute(f"CREATE SCHEMA {_quoted(_FILE, 'vo_meta')}")
+        connection.execute(f"CREATE TABLE {_quoted(_FILE, 'vo_meta', 'catalog')} (json VARCHAR)")
+        connection.execute(
+            f"INSERT INTO {_quoted(_FILE, 'vo_meta', 'catalog')} VALUES (?)", [catalog.to_json()]
+        )
+        connection.execute(f"CHECKPOINT {_quoted(_FILE)}")
+    return catalog
+
+
+@contextmanager
+def _attached(target: Path, config: Config) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB in memory with `target` attached, detached again at the end without a write-ahead log."""
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": config.duckdb_memory,
+        "threads": config.duckdb_threads,
+        "temp_directory": f"{target}.spill",
+        "preserve_insertion_order": True,
+    }
+    connection = duckdb.connect(config=settings)
+    try:
+        path = str(target).replace("'", "''")
+        connection.execute(f"ATTACH '{path}' AS {_quoted(_FILE)}")
+        yield connection
+        connection.execute(f"DETACH {_quoted(_FILE)}")
+    finally:
+        connection.close()
+
+
+def _store(connection: duckdb.DuckDBPyConnection, rows: TableRows, report: Report) -> int:
+    """Create one table from its rows and say how many there are."""
+    table = rows.described.table
+    path = _quoted(_FILE, table.schema, table.name)
+    order = f" ORDER BY {_quoted(table.spatial.index)} NULLS LAST" if table.spatial else ""
+    stream = _Stream(rows, report)
+    connection.register("incoming", pa.RecordBatchReader.from_batches(rows.schema, stream.batches()))
+    try:
+        connection.execute(f"CREATE TABLE {path} AS FROM incoming{order}")
+    except duckdb.Error as error:
+        # What broke the stream reaches DuckDB as text only.
+        raise stream.error or _failed(table, error) from error
+    finally:
+        connection.unregister("incoming")
+    _refuse_repeats(connection, rows, stream.count, report)
+    return stream.count
+
+
+def _failed(table: Table, error: duckdb.Error) -> LoadError:
+    reason = str(error).strip().splitlines()[0]
+    return LoadError(f"The database could not store {table.qualified}: {reason}")
+
+
+class _Stream:
+    """The batches of a table as DuckDB draws them: counted, reported, their error kept."""
+
+    def __init__(self, rows: TableRows, report: Report) -> None:
+        self.count = 0
+        self.error: BaseException | None = None
+        self._rows = rows
+        self._report = report
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Every batch once."""
+        started = time.monotonic()
+        try:
+            for batch in self._rows.batches():
+                yield batch
+                self.count += batch.num_rows
+                self._tell("read", time.monotonic() - started)
+            self._tell("sort" if self._rows.described.table.spatial else "store", 0)
+        except BaseException as error:
+            self.error = error
+            raise
+
+    def _tell(self, stage: str, elapsed_s: float) -> None:
+        rate = self.count / elapsed_s if elapsed_s else 0.0
+        total = self._rows.total if stage == "read" else None
+        eta_s = (total - self.count) / rate if total is not None and rate else None
+        table = self._rows.described.table.qualified
+        self._report(Progress(stage, table, self.count, total, rate, eta_s))
+
+
+def _refuse_repeats(
+    connection: duckdb.DuckDBPyConnection, rows: TableRows, count: int, report: Report
+) -> None:
+    """Raise a LoadError where two rows share a primary key or the columns of a Unique constraint."""
+    table = rows.described.table
+    constraints = rows.described.constraints
+    keys = [("primary key", constraints.primary)] if constraints.primary else []
+    for what, names in [*keys, *(("unique key", names) for names in constraints.unique)]:
+        report(Progress("check", table.qualified, count, None, 0.0, None))
+        columns = ", ".join(_quoted(name) for name in names)
+        known = " AND ".join(f"{_quoted(name)} IS NOT NULL" for name in names)
+        repeated = connection.execute(
+            f"SELECT {columns} FROM {_quoted(_FILE, table.schema, table.name)} WHERE {known} "
+            f"GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"
+        ).fetchone()
+        if repeated is not None:
+            values = ", ".join(f"{name} = {value!r}" for name, value in zip(names, repeated, strict=True))
+            places = _first_places(rows, dict(zip(names, repeated, strict=True)))
+            raise LoadError(f"{' and '.join(places)} of {table.qualified} have the same {what}: {values}.")
+
+
+def _first_places(rows: TableRows, values: dict[str, object], count: int = 2) -> list[str]:
+    """The files and rows of the first rows that have `values`; the files are read once more for it."""
+    places: list[str] = []
+    for path, first_row, batch in rows.placed_batches():
+        same = pa.array([True] * batch.num_rows)
+        for name, value in values.items():
+            column = batch.column(name)
+            same = pc.and_(same, pc.equal(column, pa.scalar(value, column.type)))
+        places += [f"{path.name}, row {first_row + i.as_py() + 1}," for i in pc.indices_nonzero(same)]
+        if len(places) >= count:
+            break
+    return places[:count]
+
+
+def _quoted(*names: str) -> str:
+    """`names` as a path of quoted identifiers."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)

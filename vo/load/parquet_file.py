@@ -1,0 +1,38 @@
+"""Parquet as a source of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vo.errors import LoadError
+
+
+class ParquetFile:
+    """A Parquet file, read page by page."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            with pq.ParquetFile(path) as file:
+                self.names = tuple(file.schema_arrow.names)
+                self.rows: int | None = file.metadata.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(path, error) from error
+
+    def batches(self, names: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """The columns `names`, in that order and in the types of the file."""
+        try:
+            with pq.ParquetFile(self._path) as file:
+                for batch in file.iter_batches(batch_rows, columns=list(names)):
+                    yield batch.select(list(names))
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(self._path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> LoadError:
+    reason = str(error).strip().splitlines()[0]
+    return LoadError(f"{path.name} is not a whole Parquet file: {reason}")
