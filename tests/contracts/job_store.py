@@ -1,0 +1,305 @@
+"""What every job store must do; a store's own tests inherit this class and provide the fixture `store`."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from vo.errors import ConflictError, NotFoundError
+from vo.uws.job import MOVES, Job, JobError, JobResult, Phase, new_job_id
+from vo.uws.store import JobStore
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PHASE_PAIRS = list(itertools.product(Phase, Phase))
+
+
+def a_job(**fields: Any) -> Job:
+    """A job with the given fields."""
+    base = Job(
+        id=new_job_id(),
+        kind="tap",
+        lane="query",
+        created=NOON,
+        destruction=NOON + timedelta(days=7),
+        duration_s=3600,
+    )
+    return replace(base, **fields)
+
+
+FULL = a_job(
+    parameters=(("QUERY", "SELECT 'é\u2028\x00'"), ("query", "again"), ("EMPTY", "")),
+    phase=Phase.ERROR,
+    owner="an owner: with colons",
+    run_id="",
+    quote=NOON + timedelta(seconds=1),
+    started=NOON + timedelta(microseconds=1),
+    ended=NOON + timedelta(hours=1),
+    attempt=3,
+    results=(JobResult("result", "result.vot", "text/csv;header=present", 2**40), JobResult("b", "b", "x/y")),
+    error=JobError('It\'s <broken> & "odd"', "transient", "TransientFault", 503),
+    info=(("rows", "12"),),
+)
+
+
+class JobStoreContract:
+    """The promises of vo.uws.store.JobStore."""
+
+    def listen(self, store: JobStore) -> Callable[[], list[tuple[str, str]]]:
+        """Begin to listen to phases; the returned function gives all messages so far."""
+        raise NotImplementedError
+
+    def expire_lease(self, store: JobStore, job_id: str) -> None:
+        """Let the lease of a job run out."""
+        raise NotImplementedError
+
+    @pytest.mark.parametrize("job", [a_job(), FULL], ids=["plain", "full"])
+    def test_a_job_comes_back_as_it_went_in(self, store: JobStore, job: Job) -> None:
+        """get() gives every field of the created job, to the microsecond and the control character."""
+        store.create(job)
+        assert store.get(job.id) == job
+
+    def test_an_id_is_given_once(self, store: JobStore) -> None:
+        """create() refuses an id that a job has, and leaves that job alone."""
+        job = a_job()
+        store.create(job)
+        with pytest.raises(ConflictError):
+            store.create(replace(job, run_id="other"))
+        assert store.get(job.id) == job
+
+    def test_unknown_ids_are_not_found(self, store: JobStore) -> None:
+        """Every operation on an unknown id says so and leaves nothing behind."""
+        for operation in (
+            lambda: store.get("nobody"),
+            lambda: store.move("nobody", Phase.QUEUED),
+            lambda: store.change("nobody", run_id="x"),
+            lambda: store.delete("nobody"),
+        ):
+            with pytest.raises(NotFoundError, match="nobody"):
+                operation()
+        assert not store.renew_lease("nobody", 1, 10)
+        assert store.expired(NOON + timedelta(days=9999)) == ()
+
+    @pytest.mark.parametrize(("before", "to"), PHASE_PAIRS)
+    def test_only_legal_moves_are_made(self, store: JobStore, before: Phase, to: Phase) -> None:
+        """A move of MOVES is made; any other is refused, names the phase, and changes nothing."""
+        job = a_job(phase=before)
+        store.create(job)
+        if to in MOVES.get(before, ()):
+            assert store.move(job.id, to).phase is to
+            assert store.get(job.id).phase is to
+        else:
+            with pytest.raises(ConflictError, match=f"is {before} and cannot become {to}"):
+                store.move(job.id, to, run_id="changed")
+            assert store.get(job.id) == job
+
+    @pytest.mark.parametrize("frm", [(), {Phase.PENDING}, {Phase.EXECUTING, Phase.COMPLETED}])
+    def test_frm_narrows_the_legal_moves(self, store: JobStore, frm: Collection[Phase]) -> None:
+        """A move from a phase outside `frm` is refused although MOVES has it."""
+        job = a_job(phase=Phase.QUEUED)
+        store.create(job)
+        with pytest.raises(ConflictError):
+            store.move(job.id, Phase.ABORTED, frm=frm)
+        assert store.get(job.id) == job
+
+    def test_changes_land_with_the_phase(self, store: JobStore) -> None:
+        """The fields given with a move are those of the job in its new phase."""
+        job = a_job(phase=Phase.EXECUTING)
+        store.create(job)
+        changes = {"ended": NOON, "results": FULL.results, "info": FULL.info, "error": None}
+        moved = store.move(job.id, Phase.COMPLETED, frm={Phase.EXECUTING}, **changes)
+        assert moved == store.get(job.id) == replace(job, phase=Phase.COMPLETED, **changes)
+
+    def test_no_move_invents_a_field(self, store: JobStore) -> None:
+        """A field that jobs do not have is a mistake of the caller, and nothing is kept."""
+        job = a_job()
+        store.create(job)
+        with pytest.raises(TypeError):
+            store.move(job.id, Phase.QUEUED, colour="red")
+        with pytest.raises(TypeError):
+            store.change(job.id, colour="red")
+        assert store.get(job.id) == job
+
+    def test_each_start_is_a_new_attempt(self, store: JobStore) -> None:
+        """Moves to EXECUTING count up; a worker of an earlier attempt can move the job no more."""
+        job = a_job(phase=Phase.QUEUED)
+        store.create(job)
+        assert store.move(job.id, Phase.EXECUTING).attempt == 1
+        assert store.move(job.id, Phase.QUEUED, attempt=1).attempt == 1
+        running = store.move(job.id, Phase.EXECUTING, started=NOON)
+        assert (running.attempt, running.started) == (2, NOON)
+        with pytest.raises(ConflictError, match="attempt 2 has taken its place"):
+            store.move(job.id, Phase.COMPLETED, attempt=1)
+        assert store.get(job.id) == running
+        assert store.move(job.id, Phase.COMPLETED, attempt=2).phase is Phase.COMPLETED
+
+    def test_fields_change_without_a_move(self, store: JobStore) -> None:
+        """change() sets fields and nothing else, in any phase where none is asked for."""
+        job = a_job(phase=Phase.COMPLETED)
+        store.create(job)
+        changed = store.change(job.id, run_id="r", destruction=NOON)
+        assert changed == store.get(job.id) == replace(job, run_id="r", destruction=NOON)
+        assert store.expired(NOON) == (job.id,)
+
+    def test_a_change_may_depend_on_the_phase(self, store: JobStore) -> None:
+        """change() outside `frm` is refused and changes nothing."""
+        job = a_job(phase=Phase.EXECUTING)
+        store.create(job)
+        with pytest.raises(ConflictError, match="only while it is PENDING or QUEUED"):
+            store.change(job.id, frm={Phase.QUEUED, Phase.PENDING}, duration_s=1)
+        assert store.get(job.id) == job
+        assert store.change(job.id, frm={Phase.EXECUTING}, duration_s=1).duration_s == 1
+
+    def test_lists_show_what_the_filters_leave(self, store: JobStore) -> None:
+        """Kind, owner, phases, AFTER and LAST are AND-ed, newest first, for every combination."""
+        jobs = [
+            a_job(
+                kind="tap" if i % 7 else "soda",
+                owner=(None, "bob", "anonymous")[i % 3],
+                phase=list(Phase)[i % 10],
+                created=NOON + timedelta(milliseconds=i // 2),
+            )
+            for i in range(120)
+        ]
+        for job in jobs:
+            store.create(job)
+        jobs.sort(key=lambda job: (job.created, job.id), reverse=True)
+        phase_filters: list[tuple[Phase, ...]] = [(), (Phase.ARCHIVED,), (Phase.PENDING, Phase.ERROR)]
+        afters = [None, NOON - timedelta(days=1), NOON + timedelta(milliseconds=20), NOON + timedelta(days=1)]
+        for owner, phases, after, last in itertools.product(
+            [None, "bob", "carol"], phase_filters, afters, [None, 1, 5, 1000]
+        ):
+            expected = [
+                job.id
+                for job in jobs
+                if job.kind == "tap"
+                and job.owner == owner
+                and (job.phase in phases if phases else job.phase is not Phase.ARCHIVED)
+                and (after is None or job.created > after)
+            ][:last]
+            found = store.list(kind="tap", owner=owner, phases=phases, after=after, last=last)
+            assert [job.id for job in found] == expected
+
+    def test_a_list_knows_the_phase_and_run(self, store: JobStore) -> None:
+        """An entry tells phase, owner, run id and creation time, also after a move."""
+        job = a_job(owner="bob", run_id="r1")
+        store.create(job)
+        store.move(job.id, Phase.QUEUED)
+        (entry,) = store.list(kind="tap", owner="bob", phases=[Phase.QUEUED])
+        assert (entry.id, entry.phase, entry.created) == (job.id, Phase.QUEUED, NOON)
+        assert (entry.owner, entry.run_id) == ("bob", "r1")
+        assert store.list(kind="tap", owner="bob", phases=[Phase.PENDING]) == ()
+
+    def test_a_deleted_job_is_gone_everywhere(self, store: JobStore) -> None:
+        """delete() returns the job as it was; no list, sweep or lease knows it afterwards."""
+        job = a_job(phase=Phase.QUEUED)
+        store.create(job)
+        running = store.move(job.id, Phase.EXECUTING)
+        assert store.delete(job.id) == running
+        assert store.list(kind="tap", owner=None) == ()
+        assert store.active() == store.lease_lost() == ()
+        assert store.expired(NOON + timedelta(days=99)) == ()
+        assert not store.renew_lease(job.id, 1, 10)
+        with pytest.raises(NotFoundError):
+            store.move(job.id, Phase.COMPLETED)
+
+    def test_active_jobs_wait_or_run(self, store: JobStore) -> None:
+        """active() gives the jobs in QUEUED and EXECUTING, oldest first."""
+        for days, phase in enumerate(Phase):
+            store.create(a_job(phase=phase, created=NOON - timedelta(days=days)))
+        assert [job.phase for job in store.active()] == [Phase.EXECUTING, Phase.QUEUED]
+
+    def test_expired_jobs_are_past_their_destruction(self, store: JobStore) -> None:
+        """expired() gives ids whose destruction is now or earlier, in any phase."""
+        due, later = a_job(destruction=NOON), a_job(destruction=NOON + timedelta(microseconds=1))
+        store.create(due)
+        store.create(later)
+        assert store.expired(NOON) == (due.id,)
+        assert set(store.expired(NOON + timedelta(seconds=1))) == {due.id, later.id}
+
+    def test_a_lease_keeps_a_job(self, store: JobStore) -> None:
+        """A job starts with a lease; it is lost when that runs out, and found again when renewed in time."""
+        job = a_job(phase=Phase.QUEUED)
+        store.create(job)
+        running = store.move(job.id, Phase.EXECUTING)
+        assert store.lease_lost() == ()
+        self.expire_lease(store, job.id)
+        assert store.lease_lost() == (running,)
+        assert store.renew_lease(job.id, 1, 100)
+        assert store.lease_lost() == ()
+
+    def test_a_lease_ends_with_the_attempt(self, store: JobStore) -> None:
+        """The worker of an old attempt, of an aborted or of a requeued job is told that it lost the job."""
+        job = a_job(phase=Phase.QUEUED)
+        store.create(job)
+        assert not store.renew_lease(job.id, 0, 100)
+        store.move(job.id, Phase.EXECUTING)
+        store.move(job.id, Phase.QUEUED)
+        assert not store.renew_lease(job.id, 1, 100)
+        store.move(job.id, Phase.EXECUTING)
+        assert not store.renew_lease(job.id, 1, 100)
+        assert store.renew_lease(job.id, 2, 100)
+        store.move(job.id, Phase.ABORTED)
+        assert not store.renew_lease(job.id, 2, 100)
+        assert store.lease_lost() == ()
+
+    def test_moves_are_told(self, store: JobStore) -> None:
+        """Each move made is told once, in order; a refused one and a mere change are not."""
+        heard = self.listen(store)
+        job, idle = a_job(), a_job(phase=Phase.COMPLETED)
+        store.create(job)
+        store.create(idle)
+        store.change(job.id, run_id="r")
+        store.move(job.id, Phase.QUEUED)
+        with pytest.raises(ConflictError):
+            store.move(job.id, Phase.COMPLETED)
+        store.move(job.id, Phase.EXECUTING)
+        store.delete(idle.id)
+        store.delete(job.id)
+        assert heard() == [(job.id, "QUEUED"), (job.id, "EXECUTING"), (job.id, "ABORTED")]
+
+    def test_one_of_many_workers_gets_the_job(self, store: JobStore) -> None:
+        """Of threads that race from QUEUED to EXECUTING exactly one wins."""
+        for _ in range(10):
+            job = a_job(phase=Phase.QUEUED)
+            store.create(job)
+            wins = _race(*[lambda job=job: store.move(job.id, Phase.EXECUTING)] * 12)
+            assert sum(wins) == 1
+            assert store.get(job.id).attempt == 1
+
+    def test_a_job_ends_once(self, store: JobStore) -> None:
+        """Abort racing completion leaves one final phase, with the fields of the winner only."""
+        for _ in range(20):
+            job = a_job(phase=Phase.EXECUTING)
+            store.create(job)
+            aborted, completed = _race(
+                lambda job=job: store.move(job.id, Phase.ABORTED, ended=NOON),
+                lambda job=job: store.move(job.id, Phase.COMPLETED, results=FULL.results),
+            )
+            assert aborted != completed
+            final = store.get(job.id)
+            assert final.phase is (Phase.ABORTED if aborted else Phase.COMPLETED)
+            assert bool(final.results) == completed
+            assert store.active() == ()
+
+
+def _race(*moves: Callable[[], Job]) -> list[bool]:
+    """Which of the moves, all begun at once, were made."""
+    start = threading.Barrier(len(moves))
+
+    def made(move: Callable[[], Job]) -> bool:
+        start.wait()
+        try:
+            move()
+        except ConflictError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(moves)) as pool:
+        return list(pool.map(made, moves))
