@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from redis import Redis
 from redis import asyncio as aioredis
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import BusyLoadingError
+from redis.exceptions import BusyLoadingError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 from starlette.requests import Request
@@ -19,7 +17,7 @@ from starlette.requests import Request
 from vo.config import Config
 from vo.db.base import Database
 from vo.db.duckdb import Describe, DuckDBDatabase
-from vo.errors import ConfigError
+from vo.errors import ConfigError, TransientError
 from vo.uws.queue import JobQueue, celery_app
 from vo.uws.redis_store import RedisJobStore
 from vo.uws.results import ResultStore
@@ -46,6 +44,15 @@ class Context:
         """The absolute URL of the service's root, without a slash at the end."""
         return (self.config.base_url or str(request.base_url)).rstrip("/")
 
+    def problem(self) -> str | None:
+        """What keeps the service from working, in a sentence; None: nothing."""
+        try:
+            self.store.active()
+            self.relay.ping()
+        except (TransientError, RedisError) as error:
+            return f"The job store or the relay does not answer: {error}"
+        return None
+
 
 @contextmanager
 def open_context(config: Config, describe: Describe) -> Iterator[Context]:
@@ -55,34 +62,38 @@ def open_context(config: Config, describe: Describe) -> Iterator[Context]:
             "VO_STATE_URL and VO_RELAY_URL must name two Redis servers.",
             hint="`vo serve` starts both by itself.",
         )
-    with tempfile.TemporaryDirectory(prefix="vo-duckdb-") as temp_dir:
-        database = DuckDBDatabase(
-            config.releases_dir,
-            describe=describe,
-            memory=config.duckdb_memory,
-            threads=config.duckdb_threads,
-            temp_dir=Path(temp_dir),
+    database = open_database(config, describe)
+    state = _redis(config.state_url, decode_responses=True)
+    relay = _redis(config.relay_url, decode_responses=False)
+    queue = JobQueue(celery_app(config.state_url), state)
+    store = RedisJobStore(state, lease_s=config.lease_s)
+    try:
+        yield Context(
+            config=config,
+            database=database,
+            store=store,
+            queue=queue,
+            results=ResultStore(config.results_dir),
+            watch=RedisJobWatch(config.state_url, store),
+            relay=relay,
+            relay_async=aioredis.Redis.from_url(config.relay_url),
         )
-        state = _redis(config.state_url, decode_responses=True)
-        queue = JobQueue(celery_app(config.state_url), state)
-        relay = _redis(config.relay_url, decode_responses=False)
-        store = RedisJobStore(state)
-        try:
-            yield Context(
-                config=config,
-                database=database,
-                store=store,
-                queue=queue,
-                results=ResultStore(config.results_dir),
-                watch=RedisJobWatch(config.state_url, store),
-                relay=relay,
-                relay_async=aioredis.Redis.from_url(config.relay_url),
-            )
-        finally:
-            queue.close()
-            relay.close()
-            state.close()
-            database.close()
+    finally:
+        queue.close()
+        relay.close()
+        state.close()
+        database.close()
+
+
+def open_database(config: Config, describe: Describe) -> Database:
+    """The database that holds the releases."""
+    return DuckDBDatabase(
+        config.releases_dir,
+        describe=describe,
+        memory=config.duckdb_memory,
+        threads=config.duckdb_threads,
+        temp_dir=config.data_dir / "tmp",
+    )
 
 
 def _redis(url: str, *, decode_responses: bool) -> Redis:

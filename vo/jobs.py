@@ -14,15 +14,16 @@ from time import monotonic
 from vo.context import Context
 from vo.errors import CancelledError, ConflictError, LeaseLostError, NotFoundError, TimeLimitError, VOError
 from vo.tap.execute import execute as execute_tap
-from vo.uws.job import Job, JobError, JobResult, Phase
+from vo.uws.job import SYNC_LANE, Job, JobError, JobResult, Phase
+from vo.uws.relay import RelayWriter
 from vo.uws.run import Run
+from vo.uws.sink import FileSink, RelaySink, Sink
 
-Execute = Callable[[Run, Context], tuple[JobResult, ...]]
+Execute = Callable[[Run, Context, Sink], tuple[JobResult, ...]]
 
-KINDS: Mapping[str, Execute] = {"tap": execute_tap}
-"""What runs a job of each kind: called with the run and the context, it returns the results it left."""
+KINDS: Mapping[str, Execute] = {"tap": execute_tap, "tap-sync": execute_tap}
+"""What runs a job of each kind: it writes to the sink and returns the results it left there."""
 
-SYNC_LANE = "sync"
 LANES = (SYNC_LANE, "query")
 """Every Celery queue; a job of the first streams to a waiting client and is never started twice."""
 
@@ -46,23 +47,37 @@ def run_job(job_id: str, context: Context) -> None:
         log.info("job %s is not run: %s", job_id, error)
         return
     run = Run(job)
+    sink = _sink(run, context)
     with _watched(run, context):
         try:
-            results = KINDS[job.kind](run, context)
+            results = KINDS[job.kind](run, context, sink)
         except VOError as error:
-            _end(run, context, error=run.reason or error)
+            _end(run, context, sink, error=run.reason or error)
         except Exception:
             reference = uuid.uuid4().hex[:8]
             log.exception("job %s failed unexpectedly (%s)", job_id, reference)
-            _end(run, context, error=VOError(f"The job failed; tell the operators {reference}."))
+            _end(run, context, sink, error=VOError(f"The job failed; tell the operators {reference}."))
         else:
-            _end(run, context, results=results)
+            _end(run, context, sink, results=results)
+
+
+def _sink(run: Run, context: Context) -> Sink:
+    if run.job.lane == SYNC_LANE:
+        return RelaySink(RelayWriter(context.relay, run.job.id, run.check))
+    return FileSink(run, context.results)
 
 
 def _end(
-    run: Run, context: Context, *, results: tuple[JobResult, ...] = (), error: VOError | None = None
+    run: Run,
+    context: Context,
+    sink: Sink,
+    *,
+    results: tuple[JobResult, ...] = (),
+    error: VOError | None = None,
 ) -> None:
-    """Move the job to its final phase, unless an abort moved it there before."""
+    """Tell the reader, then move the job to its final phase, unless an abort moved it there before."""
+    summary = None if error is None else job_error(error)
+    sink.end(summary)
     try:
         context.store.move(
             run.job.id,
@@ -71,7 +86,7 @@ def _end(
             attempt=run.job.attempt,
             ended=datetime.now(UTC),
             results=results,
-            error=None if error is None else job_error(error),
+            error=summary,
             info=tuple(run.facts.items()),
         )
     except ConflictError as refused:

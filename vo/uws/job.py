@@ -24,6 +24,9 @@ class Phase(StrEnum):
     ARCHIVED = "ARCHIVED"
 
 
+SYNC_LANE = "sync"
+"""The lane of jobs whose result goes to a waiting client and nowhere else; they are never started twice."""
+
 ACTIVE = frozenset({Phase.PENDING, Phase.QUEUED, Phase.EXECUTING})
 """The phases in which WAIT blocks (UWS 1.1, 2.2.1.3)."""
 

@@ -13,12 +13,13 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import asdict
-from typing import Any, cast
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 from redis import Redis
 from redis import asyncio as aioredis
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from vo.errors import CancelledError, ReportedError, TransientError
 from vo.uws.job import JobError
@@ -38,6 +39,15 @@ READER_S = 20
 _HEAD, _DATA, _END = b"H", b"D", b"E"
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is known before the first byte: media type, file name, and whether errors are told inside."""
+
+    media_type: str
+    name: str
+    tells_errors: bool
+
+
 def _keys(job_id: str) -> tuple[str, str, str]:
     return f"relay:{job_id}", f"relay:{job_id}:credit", f"relay:{job_id}:reader"
 
@@ -52,9 +62,9 @@ class RelayWriter:
         self._credits = CREDITS
         self.bytes = 0
 
-    def open(self, head: dict[str, str]) -> None:
-        """Say what is coming: the media type and further headers."""
-        self._push(_HEAD, json.dumps(head).encode())
+    def open(self, head: Head) -> None:
+        """Say what is coming."""
+        self._push(_HEAD, json.dumps(asdict(head)).encode())
 
     def write(self, data: bytes) -> None:
         """Pass `data` on, waiting as long as the reader is behind."""
@@ -82,7 +92,9 @@ class RelayWriter:
         while True:
             try:
                 with self._redis.pipeline(transaction=False) as pipeline:
-                    pipeline.rpush(self._frames, frame).expire(self._frames, KEEP_S).execute()
+                    pipeline.rpush(self._frames, frame)
+                    pipeline.expire(self._frames, KEEP_S)
+                    pipeline.execute()
             except OutOfMemoryError:  # other results fill the server: wait for their readers
                 self._check()
                 time.sleep(0.2)
@@ -97,18 +109,33 @@ class RelayReader:
         self._redis = redis
         self._frames, self._credit, self._reader = _keys(job_id)
         self._is_over = is_over
-        self._renewed = 0.0
+        self._heartbeat: asyncio.Task[None]
 
-    async def announce(self) -> None:
-        """Say that somebody is reading; done before the job is submitted, and repeated by every wait."""
-        self._renewed = time.monotonic()
+    async def __aenter__(self) -> Self:
+        """Say that somebody reads, and keep saying so, however slow the client."""
+        await self._announce()
+        self._heartbeat = asyncio.create_task(self._keep_announcing())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Forget the relay; a worker that still writes sees that nobody reads."""
+        self._heartbeat.cancel()
+        await asyncio.shield(self._redis.delete(self._frames, self._credit, self._reader))
+
+    async def _announce(self) -> None:
         await self._redis.set(self._reader, 1, ex=READER_S)
 
-    async def head(self) -> dict[str, str]:
+    async def _keep_announcing(self) -> None:
+        while True:
+            await asyncio.sleep(READER_S / 4)
+            with suppress(RedisError):
+                await self._announce()
+
+    async def head(self) -> Head:
         """The head of the result; ReportedError when the job ended before there was one."""
         tag, payload = await self._next()
         if tag == _HEAD:
-            return cast("dict[str, str]", json.loads(payload))
+            return Head(**json.loads(payload))
         raise _reported(payload)
 
     async def blocks(self) -> AsyncIterator[bytes]:
@@ -127,11 +154,6 @@ class RelayReader:
             pipeline.rpush(self._credit, 1)
             pipeline.expire(self._credit, KEEP_S)
             await pipeline.execute()
-        await self._renew()
-
-    async def _renew(self) -> None:
-        if time.monotonic() - self._renewed > READER_S / 4:
-            await self.announce()
 
     async def _next(self) -> tuple[bytes, bytes]:
         while True:
@@ -139,13 +161,8 @@ class RelayReader:
             if item is not None:
                 frame: bytes = item[1]
                 return frame[:1], frame[1:]
-            await self._renew()
             if await self._is_over() and not await self._redis.exists(self._frames):
                 raise TransientError("The worker of this query is gone.", hint="Send the query again.")
-
-    async def close(self) -> None:
-        """Forget the relay; a worker that still writes sees that nobody reads."""
-        await asyncio.shield(self._redis.delete(self._frames, self._credit, self._reader))
 
 
 def _reported(payload: bytes) -> ReportedError:

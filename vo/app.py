@@ -1,0 +1,79 @@
+"""The web application: every route, the one exception handler, and the only list of services."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from vo.config import Config
+from vo.context import open_context
+from vo.dali import EXCEPTION_HANDLERS
+from vo.tap import endpoints as tap
+from vo.tap.pages import home_page
+from vo.tap.schema import describe
+from vo.uws.endpoints import stylesheet_route
+
+SERVICES = (tap,)
+"""The services, each a module whose `routes` are its resources."""
+
+DRAIN_S = 2
+"""Seconds that running responses have after SIGTERM."""
+
+
+def create_app(config: Config) -> Starlette:
+    """The application; its connections are open between start-up and shutdown."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        with open_context(config, describe) as context:
+            app.state.context = context
+            await run_in_threadpool(context.database.catalog)
+            try:
+                yield
+            finally:
+                await context.watch.close()
+                await context.relay_async.aclose()
+
+    return Starlette(
+        routes=[
+            Route("/", home),
+            stylesheet_route(),
+            *(route for service in SERVICES for route in service.routes()),
+        ],
+        exception_handlers=dict(EXCEPTION_HANDLERS),
+        # Pages of others, such as Aladin Lite's, read our answers; there are no cookies to protect.
+        middleware=[
+            Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], expose_headers=["*"])
+        ],
+        lifespan=lifespan,
+    )
+
+
+def run_web(config: Config) -> None:
+    """Serve the application until the process is told to stop."""
+    uvicorn.run(
+        create_app(config),
+        host=config.host,
+        port=config.port,
+        log_level=logging.getLevelName(config.log_level.upper()),
+        access_log=False,
+        timeout_graceful_shutdown=DRAIN_S,
+        server_header=False,
+    )
+
+
+async def home(request: Request) -> Response:
+    """The first page."""
+    context = request.app.state.context
+    catalog = await run_in_threadpool(context.database.catalog)
+    return HTMLResponse(home_page(context.base_url(request), context.config.title, catalog))

@@ -1,0 +1,68 @@
+"""`vo check`: whether the service could start, each thing with how to mend it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from vo.config import Config
+from vo.context import open_database
+from vo.errors import ConfigError, VOError
+from vo.tap.schema import describe
+
+
+def check(config: Config) -> Iterator[str]:
+    """One line for each thing in order; a ConfigError with all that is not, at the end."""
+    faults = []
+    for name, examine in _EXAMINED.items():
+        try:
+            yield f"ok    {name}: {examine(config)}"
+        except VOError as error:
+            faults.append(name)
+            yield f"FAULT {name}: {error}"
+    if faults:
+        raise ConfigError(f"Not in order: {', '.join(faults)}.")
+
+
+def _data_dir(config: Config) -> str:
+    path = config.data_dir
+    if not path.is_dir():
+        raise ConfigError(f"{path} is not a directory.", hint="Create it, or set VO_DATA_DIR.")
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigError(f"{path} cannot be written by this user.", hint="Change its owner or mode.")
+    space = os.statvfs(path)
+    return f"{path}, {space.f_bavail * space.f_frsize / 1e9:.0f} GB free"
+
+
+def _releases(config: Config) -> str:
+    database = open_database(config, describe)
+    try:
+        catalog = database.catalog()
+    finally:
+        database.close()
+    rows = sum(table.nrows or 0 for table in catalog.tables())
+    return f"{len(list(catalog.tables()))} tables, {rows:,} rows"
+
+
+def _redis(url: str, variable: str) -> str:
+    if not url:
+        return f"{variable} is not set; `vo serve` starts a server of its own"
+    try:
+        with Redis.from_url(url, decode_responses=True) as client:
+            version = client.info("server")["redis_version"]
+    except (RedisError, ValueError) as error:
+        raise ConfigError(
+            f"{url} does not answer: {error}.", hint=f"Start it, or mend {variable}."
+        ) from error
+    return f"{url}, Redis {version}"
+
+
+_EXAMINED: dict[str, Callable[[Config], str]] = {
+    "data directory": _data_dir,
+    "releases": _releases,
+    "state": lambda config: _redis(config.state_url, "VO_STATE_URL"),
+    "relay": lambda config: _redis(config.relay_url, "VO_RELAY_URL"),
+}

@@ -1,0 +1,174 @@
+"""The command line `vo`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vo import __version__
+from vo.app import run_web
+from vo.catalog import Catalog
+from vo.check import check
+from vo.config import Config
+from vo.context import open_context
+from vo.errors import VOError
+from vo.jobs import LANES, sweep
+from vo.load import ProgressLine, load_release
+from vo.sample import write_sample
+from vo.serve import serve
+from vo.tap.schema import describe
+from vo.worker import run_worker
+
+EPILOG = """\
+The shortest way to a running service:
+
+  vo serve --sample      build a synthetic release in ./data, if it is not there, and serve it
+
+Your own tables:
+
+  vo load my_release/    read my_release/release.yaml and the data files beside it
+  vo serve               serve every release loaded so far
+
+Every setting is a VO_* variable; the README lists them all.
+"""
+
+SAMPLE = "sim1"
+"""The release that --sample builds."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status is 0, or 1 after an error, which is told on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        config = Config.from_env(
+            data_dir=options.data,
+            host=getattr(options, "host", None),
+            port=getattr(options, "port", None),
+        )
+        run: Callable[[argparse.Namespace, Config], None] = options.run
+        run(options, config)
+    except VOError as error:
+        sys.stderr.write(f"vo: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vo",
+        description="A data release of an astronomical survey on the standards of the IVOA.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"vo {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace, Config], None], text: str) -> _Command:
+        added = commands.add_parser(name, help=text, description=text)
+        added.add_argument("--data", type=Path, metavar="DIR", help="data directory (default: ./data)")
+        added.set_defaults(run=run)
+        return added
+
+    _add_servers(command)
+    loader = command("load", _load, "Build a release from a directory and swap it in.")
+    loader.add_argument("source", type=Path, metavar="DIR", help="directory with release.yaml and data files")
+    loader.add_argument("--name", help="name of the release (default: that of its first schema)")
+    command("check", _check, "Say whether settings, servers and releases are in order.")
+    return parser
+
+
+_Command = argparse.ArgumentParser
+
+
+def _add_servers(command: Callable[..., _Command]) -> None:
+    server = command("serve", _serve, "Run the whole service on this machine.")
+    server.add_argument("--sample", action="store_true", help="build the synthetic release first, if absent")
+    for listening in (server, command("web", _web, "Run the web server alone.")):
+        listening.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+        listening.add_argument("--port", type=int, help="port to listen on (default: 8000)")
+    worker = command("worker", _worker, "Run the jobs of one or more lanes.")
+    worker.add_argument(
+        "--lane", action="append", choices=LANES, required=True, help="a lane to work on; may be repeated"
+    )
+    sweeper = command("sweep", _sweep, "Mend lost jobs, destroy expired ones, remove orphaned files.")
+    sweeper.add_argument("--every", type=int, metavar="S", help="repeat every S seconds (default: once)")
+
+
+def _serve(options: argparse.Namespace, config: Config) -> None:
+    if options.sample and not (config.releases_dir / f"{SAMPLE}.duckdb").exists():
+        _build_sample(config)
+    serve(config, on_ready=lambda catalog: sys.stdout.write(_greeting(config, catalog)))
+
+
+def _build_sample(config: Config) -> None:
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    progress = ProgressLine(sys.stderr)
+    sys.stderr.write("Building the sample release (synthetic; once, in about half a minute)\n")
+    with tempfile.TemporaryDirectory(dir=config.data_dir, prefix="sample-") as directory:
+        write_sample(Path(directory))
+        loaded = load_release(Path(directory), config, name=SAMPLE, report=progress)
+    progress.end()
+    sys.stderr.write(f"{loaded}\n")
+
+
+def _web(_options: argparse.Namespace, config: Config) -> None:
+    run_web(config)
+
+
+def _worker(options: argparse.Namespace, config: Config) -> None:
+    run_worker(config, tuple(dict.fromkeys(options.lane)))
+
+
+def _sweep(options: argparse.Namespace, config: Config) -> None:
+    with open_context(config, describe) as context:
+        while True:
+            try:
+                sys.stdout.write(f"{sweep(context)}\n")
+            except VOError as error:
+                if options.every is None:
+                    raise
+                sys.stderr.write(f"vo sweep: {error}\n")
+            if options.every is None:
+                return
+            time.sleep(options.every)
+
+
+def _load(options: argparse.Namespace, config: Config) -> None:
+    progress = ProgressLine(sys.stderr)
+    loaded = load_release(options.source, config, name=options.name, report=progress)
+    progress.end()
+    sys.stdout.write(f"{loaded}\n")
+
+
+def _check(_options: argparse.Namespace, config: Config) -> None:
+    for line in check(config):
+        sys.stdout.write(f"{line}\n")
+
+
+def _greeting(config: Config, catalog: Catalog) -> str:
+    """What a person may do next."""
+    base = config.base_url.rstrip("/") or f"http://{config.host}:{config.port}"
+    url = f"{base}/tap"
+    published = [table for table in catalog.tables() if table.schema != "TAP_SCHEMA"]
+    largest = max(published, key=lambda table: table.nrows or 0, default=None)
+    name = largest.qualified if largest else "TAP_SCHEMA.tables"
+    rows = sum(table.nrows or 0 for table in published)
+    query = f"SELECT TOP 5 * FROM {name}"  # noqa: S608  shown, not run
+    return f"""\
+Serving {len(published)} tables with {rows:,} rows at {base}/  (Ctrl-C stops)
+
+  browser  {url}
+  curl     curl '{url}/sync?LANG=ADQL&FORMAT=csv&QUERY={query.replace(" ", "+")}'
+  pyvo     python -c "import pyvo; print(pyvo.dal.TAPService('{url}').search('{query}'))"
+  TOPCAT   VO > Table Access Protocol, TAP URL: {url}
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""The capabilities document of TAP: TAPRegExt 1.0, filled from what the parser and the writers declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lxml import etree
+from lxml.builder import ElementMaker
+
+from vo import vosi
+from vo.adql import FEATURES, Feature
+from vo.config import Config
+from vo.formats import FORMATS, Format
+
+_TAPREGEXT = {"tr": "http://www.ivoa.net/xml/TAPRegExt/v1.0"}
+_VERSIONS = {"2.0": "ivo://ivoa.net/std/ADQL#v2.0", "2.1": "ivo://ivoa.net/std/ADQL#v2.1"}
+
+E = ElementMaker()
+
+
+def capabilities(base_url: str, config: Config) -> bytes:
+    """The document; `base_url` is that of the whole service, of which TAP is the child `/tap`."""
+    tap_url = f"{base_url.rstrip('/')}/tap"
+    access = vosi.capability(
+        "ivo://ivoa.net/std/TAP",
+        vosi.interface(tap_url, use="base", role="std", version="1.1"),
+        _language(),
+        *(_output_format(each) for each in FORMATS),
+        *_limits(config),
+        extension="tr:TableAccess",
+    )
+    examples = vosi.capability(
+        "ivo://ivoa.net/std/DALI#examples",
+        vosi.interface(f"{tap_url}/examples", extension="vr:WebBrowser"),
+    )
+    return vosi.capabilities(
+        tap_url,
+        access,
+        examples,
+        endpoints=("capabilities", "availability", "tables"),
+        namespaces=_TAPREGEXT,
+    )
+
+
+def _language() -> etree._Element:
+    return E.language(
+        E.name("ADQL"),
+        *(E.version(version, {"ivo-id": ivo_id}) for version, ivo_id in _VERSIONS.items()),
+        E.description("The Astronomical Data Query Language"),
+        *(
+            E.languageFeatures({"type": kind}, *(_feature(feature) for feature in features))
+            for kind, features in FEATURES.items()
+        ),
+    )
+
+
+def _feature(feature: Feature) -> etree._Element:
+    description = [E.description(feature.description)] if feature.description else []
+    return E.feature(E.form(feature.form), *description)
+
+
+def _output_format(output: Format) -> etree._Element:
+    ivo_id = {"ivo-id": output.standard_id} if output.standard_id else {}
+    return E.outputFormat(ivo_id, E.mime(output.media_type), *(E.alias(alias) for alias in output.aliases))
+
+
+def _limits(config: Config) -> Iterator[etree._Element]:
+    """The limits (TAPRegExt 1.0, 2.6 and 2.7), in seconds and rows."""
+    yield _limit("retentionPeriod", config.destruction_default_s, config.destruction_limit_s)
+    yield _limit("executionDuration", config.duration_default_s, config.duration_limit_s)
+    yield _limit("outputLimit", config.maxrec_default, config.maxrec_limit, unit="row")
+
+
+def _limit(name: str, default: int, hard: int, **unit: str) -> etree._Element:
+    return E(name, E.default(str(default), **unit), E.hard(str(hard), **unit))

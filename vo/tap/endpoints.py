@@ -1,0 +1,104 @@
+"""The resources of TAP 1.1: each endpoint parses, calls and answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from vo import vosi
+from vo.auth import user_of
+from vo.catalog import Catalog
+from vo.context import Context
+from vo.dali import read_params
+from vo.tap.capabilities import capabilities
+from vo.tap.examples import examples
+from vo.tap.pages import examples_page, service_page
+from vo.tap.query import TapQuery
+from vo.uws.endpoints import uws_routes
+from vo.uws.kind import JobKind
+from vo.uws.stream import SyncResponse, sync_job
+
+ASYNC = JobKind(name="tap", path="/tap/async", lane="query")
+SYNC_KIND = "tap-sync"
+
+_UP_SINCE = datetime.now(UTC)
+
+
+def routes() -> list[Route]:
+    """Every route of the service, from the root."""
+    return [
+        Route("/tap", home),
+        Route("/tap/", home),
+        Route("/tap/sync", sync, methods=["GET", "POST"]),
+        Route("/tap/tables", tables),
+        Route("/tap/tables/{name:path}", table),
+        Route("/tap/capabilities", show_capabilities),
+        Route("/tap/availability", availability),
+        Route("/tap/examples", show_examples),
+        *uws_routes(ASYNC),
+    ]
+
+
+async def sync(request: Request) -> Response:
+    """A query answered at once (TAP 1.1, 2.3): a job on the lane `sync`, its bytes relayed as they come."""
+    params, context = await read_params(request), _context(request)
+    TapQuery.from_params(params, context.config)  # what is wrong with the request itself is told right here
+    job = sync_job(SYNC_KIND, params, user_of(request), context.config)
+    return SyncResponse(job, context)
+
+
+async def tables(request: Request) -> Response:
+    """The table set (VOSI 1.1, 6)."""
+    params = await read_params(request)
+    return _xml(vosi.tables(await _catalog(request), params.single("detail")))
+
+
+async def table(request: Request) -> Response:
+    """One table of the set."""
+    return _xml(vosi.table(await _catalog(request), request.path_params["name"]))
+
+
+async def show_capabilities(request: Request) -> Response:
+    """What the service can do (TAPRegExt 1.0)."""
+    context = _context(request)
+    return _xml(capabilities(context.base_url(request), context.config))
+
+
+async def availability(request: Request) -> Response:
+    """Whether the service is up: it is when its job store answers (VOSI 1.1, 5)."""
+    problem = await run_in_threadpool(_context(request).problem)
+    notes = [] if problem is None else [problem]
+    return _xml(vosi.availability(up_since=_UP_SINCE, available=problem is None, notes=notes))
+
+
+async def show_examples(request: Request) -> Response:
+    """Queries to start from (DALI 1.1, 2.3)."""
+    context = _context(request)
+    shown = examples(await _catalog(request))
+    return HTMLResponse(examples_page(context.base_url(request), context.config.title, shown))
+
+
+async def home(request: Request) -> Response:
+    """The page for people (TAP 1.1, 2.2)."""
+    context = _context(request)
+    catalog = await _catalog(request)
+    return HTMLResponse(
+        service_page(context.base_url(request), context.config.title, catalog, examples(catalog))
+    )
+
+
+def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+async def _catalog(request: Request) -> Catalog:
+    return await run_in_threadpool(_context(request).database.catalog)
+
+
+def _xml(document: bytes) -> Response:
+    return Response(document, media_type=vosi.MEDIA_TYPE)

@@ -1,0 +1,133 @@
+"""The client's side of a sync job: submit it, pass its bytes on, abort it if the client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from redis import asyncio as aioredis
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from vo.auth import User
+from vo.config import Config
+from vo.dali import Params
+from vo.errors import ConflictError, NotFoundError, ReportedError
+from vo.uws.job import SYNC_LANE, Job, Phase, new_job_id
+from vo.uws.queue import JobQueue
+from vo.uws.relay import Head, RelayReader
+from vo.uws.store import JobStore
+
+KEEP = timedelta(hours=1)
+"""How long the record of a sync job is kept; its bytes are gone with the response."""
+
+
+class Services(Protocol):
+    """What a sync response needs of the service's context."""
+
+    @property
+    def store(self) -> JobStore:
+        """The jobs."""
+        ...
+
+    @property
+    def queue(self) -> JobQueue:
+        """The way to the workers."""
+        ...
+
+    @property
+    def relay_async(self) -> aioredis.Redis:
+        """The Redis server of the relay."""
+        ...
+
+
+def sync_job(kind: str, params: Params, user: User, config: Config) -> Job:
+    """A job of `kind` on the sync lane, queued from the start."""
+    now = datetime.now(UTC)
+    return Job(
+        id=new_job_id(),
+        kind=kind,
+        lane=SYNC_LANE,
+        created=now,
+        destruction=now + KEEP,
+        duration_s=config.sync_timeout_s,
+        parameters=params.pairs,
+        phase=Phase.QUEUED,
+        owner=user.name,
+        run_id=params.single("RUNID"),
+    )
+
+
+class SyncResponse(Response):
+    """A response that runs `job`: an early error is raised with its own status, a late one ends the body.
+
+    Whatever ends it, the job does not outlive it.
+    """
+
+    def __init__(self, job: Job, services: Services) -> None:
+        super().__init__()
+        self._job = job
+        self._services = services
+        self._is_complete = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI
+        """Answer, unless the client leaves first."""
+        answer = asyncio.create_task(self._answer(send))
+        departure = asyncio.create_task(_departure(receive))
+        try:
+            await asyncio.wait({answer, departure}, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                answer.result()
+        finally:
+            departure.cancel()
+            answer.cancel()
+            await asyncio.gather(answer, departure, return_exceptions=True)
+            if not self._is_complete:
+                await asyncio.shield(run_in_threadpool(self._abort))
+
+    async def _answer(self, send: Send) -> None:
+        reader = RelayReader(self._services.relay_async, self._job.id, self._is_over)
+        async with reader:
+            await run_in_threadpool(self._submit)
+            head = await reader.head()
+            await send(_start(head, self._job))
+            try:
+                async for block in reader.blocks():
+                    await send({"type": "http.response.body", "body": block, "more_body": True})
+            except ReportedError:
+                self._is_complete = True
+                if not head.tells_errors:
+                    raise  # the connection breaks, so that nobody takes a part for the whole
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            self._is_complete = True
+
+    def _submit(self) -> None:
+        self._services.store.create(self._job)
+        self._services.queue.submit(self._job)
+
+    def _abort(self) -> None:
+        with suppress(ConflictError, NotFoundError):
+            self._services.store.move(self._job.id, Phase.ABORTED, ended=datetime.now(UTC))
+
+    async def _is_over(self) -> bool:
+        job = await run_in_threadpool(self._services.store.get, self._job.id)
+        return job.is_final
+
+
+async def _departure(receive: Receive) -> None:
+    message: Message = {"type": ""}
+    while message["type"] != "http.disconnect":
+        message = await receive()
+
+
+def _start(head: Head, job: Job) -> Message:
+    headers = {
+        "content-type": head.media_type,
+        "content-disposition": f'inline; filename="{head.name}"',
+        "x-job": job.id,
+    }
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": 200, "headers": encoded}
