@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
+from operator import attrgetter
 
 from lxml import etree
 from lxml.builder import ElementMaker
 
 from vo import vosi
-from vo.adql import FEATURES, Feature
+from vo.adql.features import FEATURES, Feature
 from vo.config import Config
 from vo.formats import FORMATS, Format
 
@@ -49,7 +51,7 @@ def _language() -> etree._Element:
         E.description("The Astronomical Data Query Language"),
         *(
             E.languageFeatures({"type": kind}, *(_feature(feature) for feature in features))
-            for kind, features in FEATURES.items()
+            for kind, features in groupby(FEATURES, attrgetter("type"))
         ),
     )
 
