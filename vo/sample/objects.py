@@ -26,8 +26,8 @@ STAR, GALAXY = 0, 1
 IDS_A_TILE = 1_000_000
 STAR_FRACTION = 0.18
 HALO_FRACTION = 0.35
-CLUSTER_FRACTION = 0.12
-CLUSTER_RICHNESS = 30
+CLUSTER_FRACTION = 0.2
+CLUSTER_RICHNESS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def _clustered(
     count = ra.size
     clusters = 1 + int(rng.poisson(members.sum() / CLUSTER_RICHNESS))
     centre_ra, centre_dec = _scattered(tile, clusters, rng)
-    spread = rng.uniform(0.01, 0.04, clusters)
+    spread = rng.uniform(0.006, 0.03, clusters)
     distance = rng.uniform(0.1, 0.8, clusters)
     home = rng.integers(0, clusters, count)
     east, north = rng.normal(0.0, 1.0, (2, count)) * spread[home]

@@ -19,8 +19,8 @@ def plant_oddities(objects: Objects, tile: Tile, seed: int) -> Objects:
     rng = generator(seed, tile, 1)
     rows = rng.permutation(objects.ra.size)[: len(ODDITIES)]
     planted = _copied(objects)
-    for offset, (row, plant) in enumerate(zip(rows, _RECIPES.values(), strict=False)):
-        planted.kind[row] = KINDS.index(ODDITIES[offset])
+    for row, (name, plant) in zip(rows, _RECIPES.items(), strict=False):
+        planted.kind[row] = KINDS.index(name)
         _make_point(planted, row)
         plant(planted, row, rng)
     return planted

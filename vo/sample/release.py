@@ -16,8 +16,8 @@ from vo.sample.columns import schema, table
 from vo.sample.coverage import cover, describe
 from vo.sample.felis import to_felis
 from vo.sample.measurement import measure
-from vo.sample.objects import KINDS, Objects, draw_objects
-from vo.sample.oddities import ODDITIES, plant_oddities
+from vo.sample.objects import GALAXY, KINDS, Objects, draw_objects
+from vo.sample.oddities import plant_oddities
 from vo.sample.sky import BANDS
 from vo.sample.tiles import Tile, sample_tiles
 
@@ -36,7 +36,6 @@ def write_sample(
     `progress` is told what is being written and the fraction done. Memory is bounded by one tile.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "release.yaml").write_text(to_felis(schema()), encoding="utf-8")
     tiles = sample_tiles()
     with ExitStack() as stack:
         writers = {found.name: stack.enter_context(_writer(directory, found)) for found in schema().tables}
@@ -48,6 +47,8 @@ def write_sample(
             _write_tile(writers, tile, made, seed)
             rows.append(describe(tile, made.ident.size))
         writers["tile_info"].write_table(pa.Table.from_pylist(rows, schema=arrow_schema(table("tile_info"))))
+    # The description comes last: a directory that lacks it is plainly not whole.
+    (directory / "release.yaml").write_text(to_felis(schema()), encoding="utf-8")
     if progress is not None:
         progress("done", 1.0)
 
@@ -76,7 +77,7 @@ def _truth(objects: Objects) -> dict[str, Any]:
     return {
         "coadd_object_id": objects.ident,
         "kind": pa.array(KINDS).take(pa.array(objects.kind)),
-        "is_oddity": objects.kind >= len(KINDS) - len(ODDITIES),
+        "is_oddity": objects.kind > GALAXY,
         "redshift": objects.redshift,
         "half_light_radius": objects.radius,
         "axis_ratio": objects.axis_ratio,

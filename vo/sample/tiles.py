@@ -54,8 +54,8 @@ class Tile:
     def name(self) -> str:
         """DES, hours and minutes of RA, degrees and minutes of Dec of the centre, cut off, not rounded.
 
-        >>> tile_at(0.1, -52.0).name
-        'DES0002-5205'
+        >>> tile_at(0.6, -50.7).name
+        'DES0002-5040'
         """
         ra_min = int(self.ra * 4)
         dec_arcsec = 60 + BAND_ARCSEC * self.band
