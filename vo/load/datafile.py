@@ -13,6 +13,7 @@ from vo.errors import LoadError
 from vo.load.csv_file import CsvFile
 from vo.load.description import DescribedTable, Description
 from vo.load.document import Problems
+from vo.load.fits_file import FitsFile
 from vo.load.parquet_file import ParquetFile
 
 
@@ -32,6 +33,8 @@ class DataFile(Protocol):
 
 KINDS: Mapping[str, Callable[[Path, str], DataFile]] = {
     ".parquet": lambda path, _: ParquetFile(path),
+    ".fits": FitsFile,
+    ".fit": FitsFile,
     ".csv": lambda path, _: CsvFile(path),
     ".csv.gz": lambda path, _: CsvFile(path),
 }

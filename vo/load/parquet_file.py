@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 
 from vo.errors import LoadError
 
+_BUFFER_BYTES = 1 << 20
+
 
 class ParquetFile:
     """A Parquet file, read page by page."""
@@ -26,7 +28,8 @@ class ParquetFile:
     def batches(self, names: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """The columns `names`, in that order and in the types of the file."""
         try:
-            with pq.ParquetFile(self._path) as file:
+            # Arrow's pre-buffering would keep the bytes of the whole file.
+            with pq.ParquetFile(self._path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
                 for batch in file.iter_batches(batch_rows, columns=list(names)):
                     yield batch.select(list(names))
         except (pa.ArrowException, OSError) as error:
