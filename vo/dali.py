@@ -156,9 +156,16 @@ async def _read_urlencoded(request: Request) -> Params:
     return Params(_urlencoded(await request.body()))
 
 
+class _Multipart(MultiPartParser):
+    is_whole = False
+
+    def on_end(self) -> None:
+        self.is_whole = True
+
+
 async def _read_multipart(request: Request) -> Params:
     limit = _limit(request)
-    parser = MultiPartParser(
+    parser = _Multipart(
         request.headers, request.stream(), max_files=MAX_FIELDS, max_fields=MAX_FIELDS, max_part_size=limit
     )
     parser.spool_max_size = limit  # nothing goes to disk: the whole body is bounded
@@ -167,6 +174,8 @@ async def _read_multipart(request: Request) -> Params:
     except MultiPartException as error:
         raise UsageError(f"The multipart body cannot be read: {error.message}") from error
     try:
+        if not parser.is_whole:
+            raise UsageError("The multipart body ends before its last boundary.")
         items = form.multi_items()
         return Params(
             tuple((name, value) for name, value in items if isinstance(value, str)),
