@@ -36,6 +36,9 @@ def write_sample(
     `progress` is told what is being written and the fraction done. Memory is bounded by one tile.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    # The description goes first and comes last: a directory that lacks it is plainly not whole.
+    description = directory / "release.yaml"
+    description.unlink(missing_ok=True)
     tiles = sample_tiles()
     with ExitStack() as stack:
         writers = {found.name: stack.enter_context(_writer(directory, found)) for found in schema().tables}
@@ -47,8 +50,7 @@ def write_sample(
             _write_tile(writers, tile, made, seed)
             rows.append(describe(tile, made.ident.size))
         writers["tile_info"].write_table(pa.Table.from_pylist(rows, schema=arrow_schema(table("tile_info"))))
-    # The description comes last: a directory that lacks it is plainly not whole.
-    (directory / "release.yaml").write_text(to_felis(schema()), encoding="utf-8")
+    description.write_text(to_felis(schema()), encoding="utf-8")
     if progress is not None:
         progress("done", 1.0)
 
