@@ -474,5 +474,5 @@ def test_example_queries_find_their_columns(name: str) -> None:
     ],
 )
 def test_extended_class(spread: float, error: float, expected: int) -> None:
-    """The classes follow the cuts of DES DR1."""
+    """The classes follow the documented order, from star to galaxy."""
     assert extended_class(np.array([spread]), np.array([error]))[0] == expected

@@ -99,7 +99,7 @@ def photometry(objects: Objects, band: int, psf: float, rng: np.random.Generator
 
 
 def extended_class(spread: Floats, error: Floats) -> NDArray[np.int16]:
-    """The classes 0 to 3 of DES DR1 (4.5) from spread_model and its error, -9 where there is none."""
+    """Classes 0 to 3 in the manner of DES, from spread_model and its error; -9 where there is none."""
     steps = ((3.0, 0.005), (1.0, 0.003), (-1.0, 0.003))
     score = sum((spread + sigmas * error > limit).astype(np.int16) for sigmas, limit in steps)
     return np.where(np.isfinite(spread), score, -9).astype(np.int16)

@@ -13,11 +13,11 @@ from vo.sample.tiles import Floats
 BANDS = ("g", "r", "i", "z", "y")
 ZERO_POINT = 30.0
 EXTINCTION = np.array([3.186, 2.140, 1.569, 1.196, 1.048])
-"""Magnitudes of extinction per E(B-V) of 1, band by band (DES DR1, 4.2)."""
+"""Magnitudes of extinction per E(B-V) of 1, band by band, about those of DES."""
 
 _DEPTH_OF_FIVE = np.array([24.35, 24.10, 23.45, 22.70, 21.45])  # 10 sigma, about those of DES DR1
 _SEEING_ARCSEC = np.array([1.12, 0.96, 0.88, 0.84, 0.90])
-_GALACTIC = np.array(  # the rows are the Galactic axes in ICRS (Hipparcos catalogue, vol. 1, 1.5.11)
+_GALACTIC = np.array(  # the rows are the Galactic axes in ICRS (Hipparcos catalogue, vol. 1, 1.5.3)
     [
         [-0.0548755604162154, -0.8734370902348850, -0.4838350155487132],
         [0.4941094278755837, -0.4448296299600112, 0.7469822444972189],
