@@ -17,7 +17,7 @@ auth dali | vosi uws
 context
 tap sia footprint anomaly portal
 jobs
-app worker serve
+app worker serve check
 load
 cli
 """

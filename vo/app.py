@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -65,7 +64,7 @@ def run_web(config: Config) -> None:
         create_app(config),
         host=config.host,
         port=config.port,
-        log_level=logging.getLevelName(config.log_level.upper()),
+        log_config=None,
         access_log=False,
         timeout_graceful_shutdown=DRAIN_S,
         server_header=False,

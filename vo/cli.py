@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 import time
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             host=getattr(options, "host", None),
             port=getattr(options, "port", None),
         )
+        _log_to_stderr(config)
         run: Callable[[argparse.Namespace, Config], None] = options.run
         run(options, config)
     except VOError as error:
@@ -81,6 +83,16 @@ def _parser() -> argparse.ArgumentParser:
     loader.add_argument("--name", help="name of the release (default: that of its first schema)")
     command("check", _check, "Say whether settings, servers and releases are in order.")
     return parser
+
+
+def _log_to_stderr(config: Config) -> None:
+    logging.basicConfig(
+        level=config.log_level.upper(),
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+    )
+    for chatty in ("uvicorn", "celery", "kombu"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 _Command = argparse.ArgumentParser

@@ -164,9 +164,11 @@ def _with_own_redis(config: Config, run_dir: Path) -> Config:
 def _redis_children(config: Config, run_dir: Path) -> list[_Child]:
     state_dir = config.data_dir / "redis"
     state_dir.mkdir(exist_ok=True)
-    common = [redis_server(), "--port", "0", "--save", "", "--loglevel", "warning", "--daemonize", "no"]
+    common = [redis_server(), "--port", "0", "--save", "", "--loglevel", "notice", "--daemonize", "no"]
     state = ["--dir", str(state_dir), "--appendonly", "yes", "--unixsocket", f"{run_dir}/state.sock"]
     relay = ["--dir", str(run_dir), "--appendonly", "no", "--unixsocket", f"{run_dir}/relay.sock"]
+    for name, arguments in (("state", state), ("relay", relay)):
+        arguments += ["--logfile", f"{state_dir}/{name}.log"]
     bounded = ["--maxmemory", "512mb", "--maxmemory-policy", "noeviction"]
     return [
         _Child("redis-state", [*common, *state], rank=2),

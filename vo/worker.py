@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from contextlib import ExitStack
 from typing import Any
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 from celery.signals import worker_process_init, worker_process_shutdown
 
 from vo.config import Config
@@ -56,6 +59,10 @@ def worker_app(config: Config) -> Celery:
 
 def run_worker(config: Config, lanes: tuple[str, ...]) -> None:
     """Run the jobs of `lanes` in this process's pool until it is told to stop."""
+    # Celery warns of workers run by root because of pickle, which ours do not accept.
+    warnings.simplefilter("ignore", SecurityWarning)
+    for chatty in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     processes = config.sync_workers if lanes == (SYNC_LANE,) else config.query_workers
     worker_app(config).Worker(
         queues=lanes,
@@ -66,6 +73,7 @@ def run_worker(config: Config, lanes: tuple[str, ...]) -> None:
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,
+        quiet=True,
         max_tasks_per_child=TASKS_PER_PROCESS,
         optimization="fair",
     ).start()

@@ -143,14 +143,14 @@ def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Catalog:
     release = path.stem
     try:
         connection.execute(f"ATTACH '{_escaped(path)}' AS {_quoted(release)} (READ_ONLY)")
-        row = connection.execute(f"SELECT json FROM {_quoted(release)}.vo_meta.catalog").fetchone()
+        rows = connection.execute(f"SELECT json FROM {_quoted(release)}.vo_meta.catalog").fetchall()
     except duckdb.Error as error:
         raise ConfigError(
             f"{path} is not a release: {_first_line(error)}", hint="Build it anew with `vo load`."
         ) from error
-    if row is None:
+    if not rows:
         raise ConfigError(f"{path} describes no tables.", hint="Build it anew with `vo load`.")
-    catalog = Catalog.from_json(row[0])
+    catalog = Catalog.from_json(rows[0][0])
     schemas = tuple(
         replace(
             schema,
