@@ -92,17 +92,23 @@ class SyncResponse(Response):
         reader = RelayReader(self._services.relay_async, self._job.id, self._is_over)
         async with reader:
             await run_in_threadpool(self._submit)
-            head = await reader.head()
-            await send(_start(head, self._job))
             try:
-                async for block in reader.blocks():
-                    await send({"type": "http.response.body", "body": block, "more_body": True})
+                await self._pass_on(reader, send)
             except ReportedError:
                 self._is_complete = True
-                if not head.tells_errors:
-                    raise  # the connection breaks, so that nobody takes a part for the whole
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+                raise
             self._is_complete = True
+
+    async def _pass_on(self, reader: RelayReader, send: Send) -> None:
+        head = await reader.head()
+        await send(_start(head, self._job))
+        try:
+            async for block in reader.blocks():
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+        except ReportedError:
+            if not head.tells_errors:
+                raise  # the connection breaks, so that nobody takes a part for the whole
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _submit(self) -> None:
         self._services.store.create(self._job)
