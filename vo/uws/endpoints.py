@@ -142,7 +142,7 @@ async def create_job(call: Call) -> Response:
 async def show_job(call: Call) -> Response:
     """GET /{jobs}/{id}: WAIT sleeps until the phase changes, if it is PHASE (UWS 1.1, 2.2.1.3)."""
     job, params = await call.job(), await call.params()
-    wait_s = _wait_s(params, call.context.config.wait_limit_s)
+    wait_s = wait_seconds(params, call.context.config.wait_limit_s)
     expected = _phase(params.single("PHASE") or job.phase)
     if wait_s and job.phase in ACTIVE and job.phase == expected:
         await call.context.watch.wait_for_change(job.id, job.phase, wait_s, asker=_asker(call))
@@ -274,7 +274,7 @@ def _phase(text: str) -> Phase:
         raise UsageError(f"There is no phase {text[:40]!r}.", hint=f"Phases: {', '.join(Phase)}.") from error
 
 
-def _wait_s(params: Params, limit_s: int) -> int:
+def wait_seconds(params: Params, limit_s: int) -> int:
     """The seconds that WAIT may sleep: -1 asks for the longest (UWS 1.1, 2.2.1.3)."""
     wanted = params.integer("WAIT", minimum=-1)
     return limit_s if wanted == -1 else min(wanted or 0, limit_s)
