@@ -37,7 +37,7 @@ def encoder(columns: Sequence[Column], delimiters: Delimiters) -> Callable[[pa.R
     frames = [
         (raw(""), raw(delimiters.end if i == last else delimiters.between)) for i in range(len(columns))
     ]
-    return lambda batch: framed_rows(columns, batch, frames, delimiters.escaped)
+    return framed_rows(columns, delimiters.escaped, frames)
 
 
 def _marked(characters: str) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:

@@ -21,7 +21,7 @@ from vo.votable.tabledata import TABLEDATA
 
 FIRST_BLOCK, BLOCK, LARGEST_BLOCK = 16_384, 262_144, 1_048_576
 """Bytes of a block: at least, for the first and for the others, and at most."""
-_FIRST_PIECE, _PIECE = 8_192, 262_144
+_FIRST_PIECE, _PIECE = 8_192, 524_288
 """Bytes of Arrow data that are encoded at a time, at first and then."""
 
 Chunks = Iterator[bytes]
@@ -31,7 +31,8 @@ Chunks = Iterator[bytes]
 class Format:
     """One row of the table: how a result becomes bytes, and by which names it is asked for.
 
-    `aliases` are further spellings, media types included; `standard_id` is that of TAPRegExt 1.0 (2.4).
+    `aliases` are further spellings, media types included; `standard_id` is that of TAPRegExt 1.0 (2.4);
+    `tells_errors`: an error in mid-stream is told inside the document, which stays well-formed.
     """
 
     media_type: str
@@ -39,6 +40,7 @@ class Format:
     extension: str
     description: str
     standard_id: str | None = None
+    tells_errors: bool = False
     writer: Callable[[Result, Notes], Chunks] = field(kw_only=True, repr=False, compare=False)
 
     def write(self, result: Result, notes: Notes) -> Chunks:
@@ -130,6 +132,7 @@ FORMATS: tuple[Format, ...] = (
         "vot",
         "VOTable 1.4, its rows in BINARY2",
         _TAPREGEXT + "binary2",
+        tells_errors=True,
         writer=partial(_votable, BINARY2),
     ),
     Format(
@@ -138,6 +141,7 @@ FORMATS: tuple[Format, ...] = (
         "vot",
         "VOTable 1.4, its rows in BINARY2",
         _TAPREGEXT + "binary2",
+        tells_errors=True,
         writer=partial(_votable, BINARY2),
     ),
     Format(
@@ -146,6 +150,7 @@ FORMATS: tuple[Format, ...] = (
         "vot",
         "VOTable 1.4, its rows in plain XML",
         _TAPREGEXT + "td",
+        tells_errors=True,
         writer=partial(_votable, TABLEDATA),
     ),
     Format(
@@ -154,6 +159,7 @@ FORMATS: tuple[Format, ...] = (
         "xml",
         "VOTable 1.4, its rows in plain XML, under a name that browsers show",
         _TAPREGEXT + "td",
+        tells_errors=True,
         writer=partial(_votable, TABLEDATA),
     ),
     Format(

@@ -9,19 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pybase64
 from numpy.typing import NDArray
 
 from vo.catalog import Column
 from vo.errors import VOError
-from vo.votable.cells import Cells, as_text, elements, is_null, room, string_cells
+from vo.votable.arrays import is_list, is_null, numpy_type, validity, values
+from vo.votable.cells import Cells, elements, room, string_cells, time_cells
 from vo.votable.document import Serialisation
-from vo.votable.kernels import Bytes, Places, frozen, put_block, put_counted, put_words
+from vo.votable.kernels import PUT_WORDS, Bytes, Nulls, Places, frozen, mark_nulls, put_block, put_counted
 
 _UTF16_UNITS = np.zeros(256, np.int64)
 _UTF16_UNITS[:0x80] = 1
@@ -32,15 +33,17 @@ _UTF16_UNITS[0xF0:] = 2
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Scalars, one word a row."""
+    """Scalars, one word a row; `missing` is the word of NULL."""
 
     words: NDArray[Any]
+    nulls: Nulls
+    missing: np.unsignedinteger[Any]
 
     def widths(self) -> int:
-        return self.words.dtype.itemsize
+        return self.words.itemsize
 
     def put(self, out: Bytes, at: Places) -> None:
-        put_words(out, at, self.words)
+        PUT_WORDS[self.widths()](out, at, frozen(self.words), self.nulls, self.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,11 @@ _Part = _Words | _Block | _Counted
 
 def encoder(columns: Sequence[Column]) -> Callable[[pa.RecordBatch], bytes]:
     """A function from batches to their rows in binary, not yet in base64."""
+    makers = [_part_of(column) for column in columns]
 
     def encode(batch: pa.RecordBatch) -> bytes:
         parts: list[_Part] = [_Block(_null_flags(batch))]
-        parts += [_part(column, array) for column, array in zip(columns, batch.columns, strict=True)]
+        parts += [make(array) for make, array in zip(makers, batch.columns, strict=True)]
         widths = np.zeros(batch.num_rows, np.int64)
         for part in parts:
             widths += part.widths()
@@ -110,20 +114,33 @@ def _null_flags(batch: pa.RecordBatch) -> Bytes:
     flags = np.zeros((batch.num_rows, (batch.num_columns + 7) // 8), np.uint8)
     for i, array in enumerate(batch.columns):
         if array.null_count:
-            flags[:, i // 8] |= np.where(is_null(array), np.uint8(0x80 >> i % 8), np.uint8(0))
+            mark_nulls(flags, validity(array), i // 8, 0x80 >> i % 8)
     return flags
 
 
-def _part(column: Column, array: pa.Array) -> _Part:
-    if column.is_string:
-        return _text(column, string_cells(as_text(column, array)))
-    if not pa.types.is_list(array.type) and not pa.types.is_fixed_size_list(array.type):
-        return _Words(_scalars(array))
-    bounds, values = elements(column, array)
-    words = _scalars(values)
+def _part_of(column: Column) -> Callable[[pa.Array], _Part]:
+    """How a column's values become its fields."""
+    kind = column.arrow_type()
+    if pa.types.is_string(kind):
+        return lambda array: _text(column, string_cells(array))
+    if pa.types.is_timestamp(kind):
+        return lambda array: _text(column, time_cells(column, array))
+    if is_list(kind):
+        return partial(_array, column, numpy_type(kind.value_type))
+    return partial(_scalar, numpy_type(kind))
+
+
+def _scalar(kind: np.dtype[Any], array: pa.Array) -> _Part:
+    words = _words(values(array, kind))
+    return _Words(words, validity(array), _MISSING.get(kind) or words.dtype.type(0))
+
+
+def _array(column: Column, kind: np.dtype[Any], array: pa.Array) -> _Part:
+    ends, flat = elements(column, array)
+    words = _words(values(flat, kind))
     size = words.dtype.itemsize
-    data = words.byteswap().view(np.uint8)
-    cells = Cells(bounds[:-1] * size, np.diff(bounds) * size, data)
+    limits = ends * size
+    cells = Cells(limits[:-1], np.diff(limits), words.byteswap().view(np.uint8))
     count = fixed_count(column)
     if count is None:
         return _Counted(cells, size)
@@ -145,16 +162,19 @@ def fixed_count(column: Column) -> int | None:
     return math.prod(int(size) for size in column.arraysize.split("x"))
 
 
-def _scalars(array: pa.Array) -> NDArray[Any]:
-    """Values as NumPy has them: booleans as T, F and ?, NULL numbers as NaN or 0 under their flag."""
-    if pa.types.is_boolean(array.type):
-        letters = np.where(
-            pc.fill_null(array, pa.scalar(value=False)).to_numpy(zero_copy_only=False), ord("T"), ord("F")
-        )
-        return np.where(is_null(array), ord("?"), letters).astype(np.uint8)
-    if array.null_count:
-        array = array.fill_null(np.nan if pa.types.is_floating(array.type) else 0)
-    return array.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+def _words(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Numbers as unsigned words of their size, booleans as the letters T and F."""
+    if numbers.dtype == np.bool_:
+        return np.where(numbers, np.uint8(ord("T")), np.uint8(ord("F")))
+    return numbers.view(f"u{numbers.dtype.itemsize}")
+
+
+_MISSING: dict[np.dtype[Any], np.unsignedinteger[Any]] = {
+    np.dtype(np.bool_): np.uint8(ord("?")),
+    np.dtype(np.float32): np.float32(np.nan).view(np.uint32),
+    np.dtype(np.float64): np.float64(np.nan).view(np.uint64),
+}
+"""What stands under a null flag for readers that overlook it; 0 for integers."""
 
 
 def _text(column: Column, cells: Cells) -> _Part:

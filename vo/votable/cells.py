@@ -6,19 +6,25 @@ TABLEDATA, CSV and TSV differ only in what stands between the cells and in how t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from vo.catalog import Column
 from vo.errors import VOError
-from vo.votable.kernels import Bytes, Places, frozen, put_framed
+from vo.votable.arrays import NO_NULLS, bounds, is_list, is_null, numpy_type, validity, values
+from vo.votable.digits import DOUBLE, INTEGER, SINGLE, TIME, written
+from vo.votable.kernels import Bytes, Nulls, Places, frozen, put_framed
 
-NO_BYTES: Bytes = np.empty(0, np.uint8)
 _FIRST_YEAR, _END_YEAR = -62_167_219_200_000_000, 253_402_300_800_000_000
-"""0000-01-01 and 10000-01-01 in microseconds since 1970: the years DALI 1.1 (3.3.3) can write."""
+"""0000-01-01 and 10000-01-01 in microseconds since 1970: the years that DALI 1.1 (3.3.3) can write."""
+
+Escape = Callable[[pa.StringArray], pa.StringArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,124 +40,126 @@ class Cells:
         return self.starts, self.lengths, frozen(self.data)
 
 
+def raw(text: str) -> Bytes:
+    """The UTF-8 bytes of `text` as an array."""
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+_NO_BYTES, _FALSE_TRUE = np.empty(0, np.uint8), raw("falsetrue")
+_TICKS = np.dtype(np.int64)
+
+
+def cells_of(column: Column, escaped: Escape) -> Callable[[pa.Array], Cells]:
+    """How a column becomes text in the forms of DALI 1.1 (3.3); `escaped` is applied to strings."""
+    kind = column.arrow_type()
+    if pa.types.is_string(kind):
+        return lambda array: string_cells(escaped(array))
+    if pa.types.is_timestamp(kind):
+        return partial(time_cells, column)
+    if is_list(kind):
+        return partial(_joined, column, numpy_type(kind.value_type))
+    return partial(_scalar_cells, numpy_type(kind))
+
+
 def string_cells(array: pa.StringArray) -> Cells:
-    """The cells of a column of text, without copying its data."""
-    _, offsets, data = array.buffers()
-    bounds = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
-    lengths = np.diff(bounds)
+    """Text as it is, without copying its data."""
+    ends = bounds(array).astype(np.int64)
+    lengths = np.diff(ends)
     if array.null_count:  # the bytes under a NULL are anything
         lengths[is_null(array)] = 0
-    return Cells(bounds[:-1], lengths, NO_BYTES if data is None else np.frombuffer(data, np.uint8))
+    return Cells(ends[:-1], lengths, _data(array))
 
 
-def is_null(array: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """The mask of NULLs; a NaN is a value."""
-    return array.is_null().to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+def time_cells(column: Column, array: pa.Array) -> Cells:
+    """Times as YYYY-MM-DDThh:mm:ss, with microseconds where there are any (DALI 1.1, 3.3.3)."""
+    ticks = values(array, _TICKS)
+    outside = (ticks < _FIRST_YEAR) | (ticks >= _END_YEAR)
+    if outside.any() and (outside & ~is_null(array)).any():
+        raise VOError(f"Column {column.name} holds a time whose year has not four digits.")
+    return Cells(*written(frozen(ticks.view(np.uint64)), validity(array), TIME, 0))
 
 
 def holds_any(array: pa.StringArray, special: Bytes) -> bool:
     """Whether any byte of the text is marked in the table `special` of 256 entries."""
-    _, offsets, data = array.buffers()
-    if data is None or len(array) == 0:
-        return False
-    bounds = np.frombuffer(offsets, np.int32)
-    used = np.frombuffer(data, np.uint8)[bounds[array.offset] : bounds[array.offset + len(array)]]
-    return bool(special[used].any())
+    ends = bounds(array)
+    return bool(special[_data(array)[ends[0] : ends[-1]]].any())
 
 
-def as_text(column: Column, array: pa.Array) -> pa.StringArray:
-    """The values in the forms of DALI 1.1 (3.3), unescaped; NULL stays NULL.
-
-    Numbers are the shortest that read back the same; arrays are numbers with blanks between.
-    """
-    if pa.types.is_string(array.type):
-        return array
-    if pa.types.is_list(array.type) or pa.types.is_fixed_size_list(array.type):
-        return _joined(column, array)
-    if pa.types.is_timestamp(array.type):
-        return timestamps(column, array)
-    return _plain(array)
+def _data(array: pa.StringArray) -> Bytes:
+    data = array.buffers()[2]
+    return np.frombuffer(data, np.uint8) if data is not None and data.size else _NO_BYTES
 
 
-def timestamps(column: Column, array: pa.Array) -> pa.StringArray:
-    """Times as YYYY-MM-DDThh:mm:ss with microseconds where there are any (DALI 1.1, 3.3.3)."""
-    ticks = array.cast(pa.int64())
-    inside = pc.and_(pc.greater_equal(ticks, _FIRST_YEAR), pc.less(ticks, _END_YEAR))
-    if pc.all(inside).as_py() is False:
-        raise VOError(f"Column {column.name} holds a time that has no year of four digits.")
-    text = pc.utf8_replace_slice(array.cast(pa.string()), 10, 11, "T")
-    return pc.if_else(pc.ends_with(text, ".000000"), pc.utf8_slice_codeunits(text, 0, 19), text)
+def _scalar_cells(kind: np.dtype[Any], array: pa.Array) -> Cells:
+    scalars = values(array, kind)
+    if kind == np.bool_:
+        lengths = np.where(scalars, len("true"), len("false"))
+        lengths[is_null(array)] = 0
+        return Cells(np.where(scalars, len("false"), 0), lengths, _FALSE_TRUE)
+    return _numbers(scalars, validity(array))
 
 
-def _plain(array: pa.Array) -> pa.StringArray:
-    text = array.cast(pa.string())
-    if not pa.types.is_floating(array.type):
-        return text
-    if pc.all(pc.is_finite(array)).as_py() is not False:
-        return text
-    # The special values as VOTable 1.4 (6) spells them.
-    for mask, spelling in (
-        (pc.is_nan(array), "NaN"),
-        (pc.equal(array, pa.scalar(np.inf, array.type)), "+Inf"),
-        (pc.equal(array, pa.scalar(-np.inf, array.type)), "-Inf"),
-    ):
-        text = pc.if_else(mask, spelling, text)
-    return text
+def _numbers(numbers: NDArray[Any], nulls: Nulls, gap: int = 0) -> Cells:
+    """Numbers; behind each in the data stand `gap` blanks."""
+    kind, words = _KINDS.get(numbers.dtype, (INTEGER, np.int64))
+    bits = numbers.astype(words, copy=False)
+    unsigned = bits.view(f"u{bits.dtype.itemsize}").astype(np.uint64, copy=False)
+    return Cells(*written(frozen(unsigned), nulls, kind, gap))
 
 
-def _joined(column: Column, array: pa.Array) -> pa.StringArray:
-    offsets, values = elements(column, array)
-    texts = _plain(values)
-    lists = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), texts)
-    joined = pc.binary_join(lists, " ")
-    return pc.if_else(array.is_null(), pa.scalar(None, pa.string()), joined) if array.null_count else joined
+_KINDS: dict[np.dtype[Any], tuple[int, type[np.generic]]] = {
+    np.dtype(np.float64): (DOUBLE, np.float64),
+    np.dtype(np.float32): (SINGLE, np.float32),
+}
+
+
+def _joined(column: Column, kind: np.dtype[Any], array: pa.Array) -> Cells:
+    """Arrays as their elements with a blank between, booleans as 1 and 0 (VOTable 1.4, 5.1)."""
+    ends, flat = elements(column, array)
+    numbers = values(flat, kind).astype(np.int8 if kind == np.bool_ else kind, copy=False)
+    single = _numbers(numbers, NO_NULLS, gap=1)
+    limits = np.append(single.starts, single.starts[-1] + single.lengths[-1] + 1 if len(flat) else 0)
+    starts = limits[ends[:-1]]
+    return replace(single, starts=starts, lengths=np.maximum(limits[ends[1:]] - starts - 1, 0))
 
 
 def elements(column: Column, array: pa.Array) -> tuple[Places, pa.Array]:
-    """The elements of a column of arrays, those of NULL rows left out, and the bounds of each row.
+    """The bounds of each row's elements, and the elements, those under NULL rows left out.
 
     A NULL within an array is NaN; integers have no such value, so there it is an error.
     """
     lengths = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
-    values = array.flatten()
-    if values.null_count:
-        if not pa.types.is_floating(values.type):
-            raise VOError(f"Column {column.name} holds an array with a NULL inside, which has no text form.")
-        values = values.fill_null(np.nan)
-    bounds = np.zeros(len(array) + 1, np.int64)
-    np.cumsum(lengths, out=bounds[1:])
-    return bounds, values
+    flat = array.flatten()
+    if flat.null_count:
+        if not pa.types.is_floating(flat.type):
+            raise VOError(f"Column {column.name} holds an array with a NULL inside, which cannot be written.")
+        flat = flat.fill_null(np.nan)
+    ends = np.zeros(len(array) + 1, np.int64)
+    np.cumsum(lengths, out=ends[1:])
+    return ends, flat
 
 
 def framed_rows(
-    columns: Sequence[Column],
-    batch: pa.RecordBatch,
-    frames: Sequence[tuple[Bytes, Bytes]],
-    escaped: Callable[[pa.StringArray], pa.StringArray],
-) -> bytes:
-    """The rows of `batch` as text; `frames` are the bytes before and after each column's cells.
+    columns: Sequence[Column], escaped: Escape, frames: Sequence[tuple[Bytes, Bytes]]
+) -> Callable[[pa.RecordBatch], bytes]:
+    """A function from batches to rows of text; `frames`: the bytes before and after each column's cells."""
+    makers = [cells_of(column, escaped) for column in columns]
+    frame = sum(len(before) + len(after) for before, after in frames)
 
-    `escaped` is applied to columns of text, numbers need none.
-    """
-    parts = []
-    for column, array in zip(columns, batch.columns, strict=True):
-        text = as_text(column, array)
-        parts.append(string_cells(escaped(text) if pa.types.is_string(array.type) else text))
-    widths = np.full(batch.num_rows, sum(len(before) + len(after) for before, after in frames), np.int64)
-    for cells in parts:
-        widths += cells.lengths
-    out, at = room(widths)
-    for cells, (before, after) in zip(parts, frames, strict=True):
-        put_framed(out, at, cells.as_tuple(), before, after)
-    return out.tobytes()
+    def encode(batch: pa.RecordBatch) -> bytes:
+        parts = [make(array) for make, array in zip(makers, batch.columns, strict=True)]
+        widths = np.full(batch.num_rows, frame, np.int64)
+        for part in parts:
+            widths += part.lengths
+        out, at = room(widths)
+        for part, (before, after) in zip(parts, frames, strict=True):
+            put_framed(out, at, part.as_tuple(), before, after)
+        return out.tobytes()
+
+    return encode
 
 
 def room(widths: Places) -> tuple[Bytes, Places]:
     """Empty bytes for rows of these widths, and where each row begins."""
     ends = np.cumsum(widths)
     return np.empty(int(ends[-1]) if len(ends) else 0, np.uint8), ends - widths
-
-
-def raw(text: str) -> Bytes:
-    """The UTF-8 bytes of `text` as an array."""
-    return np.frombuffer(text.encode(), np.uint8)

@@ -13,17 +13,21 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from vo.votable.instructions import peek
+
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
+Nulls = tuple[int, int]
+"""The address of Arrow's validity bits, 0 where nothing is NULL, and the offset of the first row's."""
 _Loop = TypeVar("_Loop", bound=Callable[..., Any])
 
 
 def compiled(function: _Loop) -> _Loop:
     """`function` as machine code, compiled at its first call unless a cache has it."""
     try:
-        return cast("_Loop", njit(nogil=True, cache=True)(function))
+        return cast("_Loop", njit(nogil=True, error_model="numpy", cache=True)(function))
     except RuntimeError:  # no directory for a cache: every process compiles for itself
-        return cast("_Loop", njit(nogil=True)(function))
+        return cast("_Loop", njit(nogil=True, error_model="numpy")(function))
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
@@ -31,6 +35,17 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+@compiled
+def is_valid(nulls: Nulls, row: int) -> bool:
+    """Whether a row is not NULL."""
+    bits, offset = nulls
+    if bits == 0:
+        return True
+    place = offset + row
+    byte: np.uint8 = peek(bits + (place >> 3))
+    return bool((byte >> (place & 7)) & 1)
 
 
 @compiled
@@ -74,7 +89,7 @@ def put_counted(out: Bytes, at: Places, cells: tuple[Places, Places, Bytes], uni
 
 
 @compiled
-def put_block(out: Bytes, at: Places, rows: NDArray[np.uint8]) -> None:
+def put_block(out: Bytes, at: Places, rows: Bytes) -> None:
     """Lay cells of one fixed number of bytes; `rows` has a line for each row."""
     width = rows.shape[1]
     for row in range(len(at)):
@@ -85,20 +100,36 @@ def put_block(out: Bytes, at: Places, rows: NDArray[np.uint8]) -> None:
 
 
 @compiled
-def put_2_bytes(out: Bytes, at: Places, words: NDArray[np.uint16]) -> None:
+def mark_nulls(flags: Bytes, nulls: Nulls, byte: int, bit: int) -> None:
+    """Set one bit of one byte in each line of `flags` whose row is NULL."""
+    for row in range(len(flags)):
+        if not is_valid(nulls, row):
+            flags[row, byte] |= bit
+
+
+@compiled
+def put_1_byte(out: Bytes, at: Places, words: Bytes, nulls: Nulls, missing: np.uint8) -> None:
+    """Lay bytes, `missing` for NULL."""
+    for row in range(len(at)):
+        out[at[row]] = words[row] if is_valid(nulls, row) else missing
+        at[row] += 1
+
+
+@compiled
+def put_2_bytes(out: Bytes, at: Places, words: NDArray[np.uint16], nulls: Nulls, missing: np.uint16) -> None:
     """Lay 16-bit words, the high byte first."""
     for row in range(len(at)):
-        place, word = at[row], words[row]
+        place, word = at[row], words[row] if is_valid(nulls, row) else missing
         out[place] = word >> 8
         out[place + 1] = word & 0xFF
         at[row] = place + 2
 
 
 @compiled
-def put_4_bytes(out: Bytes, at: Places, words: NDArray[np.uint32]) -> None:
+def put_4_bytes(out: Bytes, at: Places, words: NDArray[np.uint32], nulls: Nulls, missing: np.uint32) -> None:
     """Lay 32-bit words, the high byte first; written out so that the compiler makes it one swap."""
     for row in range(len(at)):
-        place, word = at[row], words[row]
+        place, word = at[row], words[row] if is_valid(nulls, row) else missing
         out[place] = (word >> 24) & 0xFF
         out[place + 1] = (word >> 16) & 0xFF
         out[place + 2] = (word >> 8) & 0xFF
@@ -107,10 +138,10 @@ def put_4_bytes(out: Bytes, at: Places, words: NDArray[np.uint32]) -> None:
 
 
 @compiled
-def put_8_bytes(out: Bytes, at: Places, words: NDArray[np.uint64]) -> None:
+def put_8_bytes(out: Bytes, at: Places, words: NDArray[np.uint64], nulls: Nulls, missing: np.uint64) -> None:
     """Lay 64-bit words, the high byte first."""
     for row in range(len(at)):
-        place, word = at[row], words[row]
+        place, word = at[row], words[row] if is_valid(nulls, row) else missing
         out[place] = (word >> 56) & 0xFF
         out[place + 1] = (word >> 48) & 0xFF
         out[place + 2] = (word >> 40) & 0xFF
@@ -122,15 +153,5 @@ def put_8_bytes(out: Bytes, at: Places, words: NDArray[np.uint64]) -> None:
         at[row] = place + 8
 
 
-def put_words(out: Bytes, at: Places, words: NDArray[Any]) -> None:
-    """Lay scalars of any size, the high byte first (VOTable 1.4, 5.2)."""
-    width = words.dtype.itemsize
-    words = frozen(words)
-    if width == 1:
-        put_block(out, at, words.view(np.uint8)[:, None])
-    elif width == 2:  # noqa: PLR2004  sizes in bytes
-        put_2_bytes(out, at, words.view(np.uint16))
-    elif width == 4:  # noqa: PLR2004
-        put_4_bytes(out, at, words.view(np.uint32))
-    else:
-        put_8_bytes(out, at, words.view(np.uint64))
+PUT_WORDS: dict[int, Callable[..., None]] = {1: put_1_byte, 2: put_2_bytes, 4: put_4_bytes, 8: put_8_bytes}
+"""The loop for scalars of each size in bytes (VOTable 1.4, 5.2)."""

@@ -30,7 +30,7 @@ def encoder(columns: Sequence[Column]) -> Callable[[pa.RecordBatch], bytes]:
         (raw("<TR><TD>" if i == 0 else "<TD>"), raw("</TD></TR>\n" if i == last else "</TD>"))
         for i in range(len(columns))
     ]
-    return lambda batch: framed_rows(columns, batch, frames, escaped)
+    return framed_rows(columns, escaped, frames)
 
 
 def escaped(array: pa.StringArray) -> pa.StringArray:
