@@ -1,0 +1,309 @@
+"""Queries resolved against the catalogue: every table, column and star named, every result described."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlglot import exp
+
+from vo.adql.calls import united
+from vo.adql.grouping import judge_grouping
+from vo.adql.joins import joined
+from vo.adql.kinds import Kind, kind_of
+from vo.adql.names import Names, published_table
+from vo.adql.nodes import Call, Joined, describe, described
+from vo.adql.problems import Problems, span_of
+from vo.adql.scopes import Field, Relation, Scope, Source, Visible, same
+from vo.adql.values import Values
+from vo.catalog import Catalog, Column, is_regular
+from vo.reserved import RESERVED
+
+Columns = tuple[Column, ...]
+
+
+@dataclass
+class Queries:
+    """The reader of queries; one for each text."""
+
+    catalog: Catalog
+    problems: Problems
+    ctes: list[Source] = field(default_factory=list)
+    count: int = 0
+
+    def alias(self) -> str:
+        """A new name for a table in the SQL, unlike any other in it."""
+        self.count += 1
+        return f"t{self.count}"
+
+    def whole(self, query: exp.Query) -> Columns:
+        """Resolve the query in place, WITH first; returns its columns."""
+        with_ = query.args.get("with_")
+        for cte in with_.expressions if with_ is not None else ():
+            name: exp.Identifier = cte.args["alias"].this
+            columns = self.query(cte.this, None)
+            source = _source(self.alias(), name, columns)
+            if any(other.name.lower() == name.this.lower() for other in self.ctes):
+                self.problems.add(f"Two queries of WITH are called {name.this}", span_of(name))
+            cte.set("alias", exp.TableAlias(this=_quoted(source.alias)))
+            self.ctes.append(source)
+        return self.query(query, None)
+
+    def subquery(self, query: exp.Expr, scope: Scope) -> tuple[exp.Expr, Columns]:
+        """A sub-query of a condition, which sees the columns around it."""
+        columns = self.query(query, scope)
+        return query if isinstance(query, exp.Subquery) else exp.Subquery(this=query), columns
+
+    def query(self, query: exp.Expr, parent: Scope | None) -> Columns:
+        """Resolve a SELECT, a set operation, or one in parentheses; its outputs are named c1, c2, …."""
+        if isinstance(query, exp.Select):
+            return self._select(query, parent)
+        if isinstance(query, exp.Subquery):
+            columns = self.query(query.this, parent)
+        else:
+            columns = self._set_operation(query, parent)
+        if query.args.get("order") is not None:
+            self._order_by_position(query, columns)
+        return columns
+
+    # --- set operators
+
+    def _set_operation(self, query: exp.Expr, parent: Scope | None) -> Columns:
+        left, right = self.query(query.this, parent), self.query(query.expression, parent)
+        operator = query.key.upper()
+        span = query.meta.get("operator")
+        if len(left) != len(right):
+            self.problems.add(
+                f"{operator} joins queries of {len(left)} and {len(right)} columns",
+                span,
+                rule="ADQL 2.1, 4.6",
+            )
+            return left
+        columns = []
+        for position, (first, second) in enumerate(zip(left, right, strict=True), 1):
+            column = united(first, second)
+            if column is None:
+                self.problems.add(
+                    f"Column {position} of {operator} is {kind_of(first).value} on the left "
+                    f"and {kind_of(second).value} on the right",
+                    span,
+                    rule="ADQL 2.1, 4.6",
+                    suggestion="Write CAST(x AS type).",
+                )
+            # Metadata come from the left operand (ADQL 2.1, 4.6.2).
+            columns.append(column or first)
+        return tuple(columns)
+
+    def _order_by_position(self, query: exp.Expr, columns: Columns) -> None:
+        """ORDER BY of a set operation: names and numbers of its columns."""
+        for term in query.args["order"].expressions:
+            value = term.this
+            position = self._ordinal(value, len(columns))
+            if position is None and isinstance(value, exp.Column) and value.args.get("table") is None:
+                found = [i for i, column in enumerate(columns, 1) if same(value.this, column.name)]
+                position = found[0] if found else None
+            if position is None:
+                self.problems.add(
+                    "Behind a set operator, ORDER BY takes names or numbers of the columns",
+                    span_of(value),
+                    rule="ADQL 2.1, 4.6",
+                )
+            term.set("this", exp.Literal.number(position or 1))
+
+    def _ordinal(self, value: exp.Expr, count: int) -> int | None:
+        if not isinstance(value, exp.Literal) or value.is_string:
+            return None
+        if value.this.isdigit() and 1 <= int(value.this) <= count:
+            return int(value.this)
+        self.problems.add(
+            f"There is no column {value.this} to order by",
+            span_of(value),
+            rule="ADQL 2.1, appendix A, order_by_expression",
+            suggestion=f"The query has {count} column{'s' * (count != 1)}.",
+        )
+        return 1
+
+    # --- SELECT
+
+    def _select(self, select: exp.Select, parent: Scope | None) -> Columns:
+        tree, relation = self._from(select.args["from_"].this, parent)
+        select.args["from_"].set("this", tree)
+        scope = Scope(relation, parent)
+        values = Values(scope, self, self.problems)
+        self._condition(select, "where", replace(values, aggregates="WHERE"))
+        items = self._items(select, values)
+        read = [(alias, values.value(item)) for alias, item in items]
+        columns = _named(read)
+        outputs = [value for _, value in read]
+        scope.selected.extend((column.name, value) for column, value in zip(columns, outputs, strict=True))
+        self._group_by(select, replace(values, aggregates="GROUP BY"))
+        self._condition(select, "having", values)
+        select.set("expressions", outputs)
+        self._order_by(select, values)
+        if values.found_aggregate or select.args.get("group") or select.args.get("having"):
+            judge_grouping(select, relation.aliases, self.problems)
+        select.set("expressions", [_output(i, value) for i, value in enumerate(outputs, 1)])
+        return columns
+
+    @staticmethod
+    def _condition(select: exp.Select, clause: str, values: Values) -> None:
+        node = select.args.get(clause)
+        if node is not None:
+            node.set("this", values.condition(node.this))
+
+    def _items(self, select: exp.Select, values: Values) -> list[tuple[str | None, exp.Expr]]:
+        """The items of SELECT with their aliases, the stars written out."""
+        items: list[tuple[str | None, exp.Expr]] = []
+        for item in select.expressions:
+            if isinstance(item, exp.Star):
+                items += [(None, column.reference()) for column in values.scope.relation.columns]
+            elif isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
+                items += [(None, column.reference()) for column in self._of_table(item, values.scope)]
+            elif isinstance(item, exp.Alias):
+                items.append((item.alias, item.this))
+            else:
+                items.append((None, item))
+        return items
+
+    def _of_table(self, star: exp.Column, scope: Scope) -> Sequence[Visible]:
+        qualifier, schema = star.args["table"], star.args.get("db")
+        sources = scope.relation.called(qualifier, schema)
+        if len(sources) == 1:
+            return sources[0].visible
+        Names(Scope(scope.relation), self.problems).judge_source(sources, qualifier, schema)
+        return ()
+
+    def _group_by(self, select: exp.Select, values: Values) -> None:
+        group = select.args.get("group")
+        if group is None:
+            return
+        terms = []
+        for term in group.expressions:
+            value = values.value(term)
+            if value.find(exp.Column) is None and kind_of(described(value)) is not Kind.NULL:
+                self.problems.add(
+                    "GROUP BY takes columns and expressions of them",
+                    span_of(term),
+                    rule="ADQL 2.1, appendix A, group_by_term",
+                    suggestion="Numbers of columns are for ORDER BY; write the column's name.",
+                )
+            terms.append(value)
+        group.set("expressions", terms)
+
+    def _order_by(self, select: exp.Select, values: Values) -> None:
+        """ORDER BY: what SELECT has is ordered by its number, so that no name is needed."""
+        order = select.args.get("order")
+        for term in order.expressions if order is not None else ():
+            position = self._ordinal(term.this, len(select.expressions))
+            if position is None:
+                # Names of SELECT come first, and names of the tables after them (SQL-92, 13.1).
+                reader = replace(values, prefer_selected=isinstance(term.this, exp.Column))
+                value = reader.value(term.this)
+                values.found_aggregate |= reader.found_aggregate
+                position = next((i for i, item in enumerate(select.expressions, 1) if item == value), None)
+                if position is None and select.args.get("distinct"):
+                    self.problems.add(
+                        "With DISTINCT, ORDER BY takes only what is selected",
+                        span_of(term),
+                        rule="ADQL 2.1, 2.2",
+                    )
+                term.set("this", value)
+            if position is not None:
+                term.set("this", exp.Literal.number(position))
+
+    # --- FROM
+
+    def _from(self, node: exp.Expr, parent: Scope | None) -> tuple[exp.Expr, Relation]:
+        """A node of FROM resolved, and what it shows."""
+        if isinstance(node, Joined):
+            left, first = self._from(node.this, parent)
+            right, second = self._from(node.expression, parent)
+            node.set("this", left)
+            node.set("expression", right)
+            relation = joined(node, first, second, self.problems)
+            if node.args.get("on") is not None and not node.meta.get("made"):
+                values = Values(Scope(relation, parent), self, self.problems, aggregates="ON")
+                node.set("on", values.condition(node.args["on"]))
+            return node, relation
+        if isinstance(node, exp.Subquery):
+            name: exp.Identifier = node.args["alias"].this
+            source = _source(self.alias(), name, self.query(node.this, None))
+            node.set("alias", exp.TableAlias(this=_quoted(source.alias)))
+        else:
+            node, source = self._table(node)
+        return node, Relation((source,), source.visible)
+
+    def _table(self, node: exp.Expr) -> tuple[exp.Expr, Source]:
+        """A table of the catalogue, or a query of WITH, under a new alias."""
+        given = node.args.get("alias")
+        name: exp.Identifier = given.this if given is not None else node.this
+        alias, exact = self.alias(), bool(name.args.get("quoted"))
+        for cte in self.ctes if node.args.get("db") is None else ():
+            if same(node.this, cte.name):
+                source = Source(alias, name.this, exact, cte.fields)
+                return _aliased(exp.Table(this=_quoted(cte.alias)), alias), source
+        table = published_table(node, self.catalog, self.problems)
+        if table is None:
+            return node, Source(alias, name.this, exact, (), known=False)
+        fields = tuple(Field(column, column.db_name or column.name) for column in table.columns)
+        called = name.this if given is not None else table.name
+        schema = table.schema if given is None else None
+        parts = dict(
+            zip(("this", "db", "catalog"), map(_quoted, reversed(table.database_path)), strict=False)
+        )
+        source = Source(alias, called, exact, fields, schema, table)
+        return _aliased(exp.Table(**parts), alias), source
+
+
+def replace_of(values: Values, node: exp.Expr) -> exp.Expr:
+    """A term of ORDER BY: names of SELECT come first."""
+    reader = replace(values, prefer_selected=isinstance(node, exp.Column))
+    value = reader.value(node)
+    values.found_aggregate |= reader.found_aggregate
+    return value
+
+
+def _quoted(name: str) -> exp.Identifier:
+    return exp.Identifier(this=name, quoted=True)
+
+
+def _aliased(table: exp.Table, alias: str) -> exp.Table:
+    table.set("alias", exp.TableAlias(this=_quoted(alias)))
+    return table
+
+
+def _source(alias: str, name: exp.Identifier, columns: Columns) -> Source:
+    """A sub-query as a table: its columns are c1, c2, … in the database."""
+    fields = tuple(Field(column, f"c{i}") for i, column in enumerate(columns, 1))
+    return Source(alias, name.this, bool(name.args.get("quoted")), fields)
+
+
+def _output(position: int, value: exp.Expr) -> exp.Expr:
+    return describe(exp.Alias(this=value, alias=_quoted(f"c{position}")), described(value))
+
+
+def _named(items: list[tuple[str | None, exp.Expr]]) -> Columns:
+    """The published columns of SELECT; what has no name gets a legal one that no other column has."""
+    taken = {alias.lower() for alias, _ in items if alias is not None}
+    taken |= {described(value).name.lower() for alias, value in items if isinstance(value, exp.Column)}
+    columns = []
+    for position, (alias, value) in enumerate(items, 1):
+        name = alias or (described(value).name if isinstance(value, exp.Column) else "")
+        if not name:
+            name = _invented(value, position)
+            while name.lower() in taken or name.upper() in RESERVED:
+                name += "_"
+            taken.add(name.lower())
+        columns.append(replace(described(value), name=name, db_name=None))
+    return tuple(columns)
+
+
+def _invented(value: exp.Expr, position: int) -> str:
+    """A name for an expression: `max_mag`, `count_all`, or `col_3`."""
+    if isinstance(value, Call) and len(value.arguments) == 1:
+        argument = value.arguments[0]
+        if isinstance(argument, exp.Star):
+            return "count_all"
+        if isinstance(argument, exp.Column) and is_regular(described(argument).name):
+            return f"{value.this.lower()}_{described(argument).name}"
+    return f"col_{position}"

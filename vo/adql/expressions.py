@@ -1,0 +1,419 @@
+"""The grammar of values and conditions (ADQL 2.1, appendix A), by operator precedence.
+
+Values and conditions share one set of rules here; which of the two may stand where is a matter of
+types, and judged in `values.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from sqlglot import exp
+
+from vo.adql import advice
+from vo.adql.features import OFFERED
+from vo.adql.functions import FUNCTIONS
+from vo.adql.kinds import TYPES
+from vo.adql.nodes import Call
+from vo.adql.problems import Problems
+from vo.adql.tokens import Token, scan
+
+MAX_NESTING = 200
+"""Operators and parentheses inside each other at the most."""
+
+MAX_CHAIN = 400
+"""Arithmetic operators in a row at the most; AND and OR have no limit, as they are balanced."""
+
+_COMPARISONS: dict[str, type[exp.Expr]] = {
+    "=": exp.EQ,
+    "<>": exp.NEQ,
+    "!=": exp.NEQ,
+    "<": exp.LT,
+    "<=": exp.LTE,
+    ">": exp.GT,
+    ">=": exp.GTE,
+}
+_OR, _AND, _NOT, _PREDICATE, _LOWEST_VALUE = 1, 2, 3, 4, 5
+_BINARY: dict[str, tuple[int, type[exp.Expr]]] = {
+    "|": (5, exp.BitwiseOr),
+    "^": (6, exp.BitwiseXor),
+    "&": (7, exp.BitwiseAnd),
+    "||": (8, exp.DPipe),
+    "+": (9, exp.Add),
+    "-": (9, exp.Sub),
+    "*": (10, exp.Mul),
+    "/": (10, exp.Div),
+}
+_UNARY = 11
+_PREDICATES = frozenset({"NOT", "BETWEEN", "IN", "LIKE", "ILIKE", "IS"})
+_CONNECTORS: dict[str, tuple[int, type[exp.Connector]]] = {"OR": (_OR, exp.Or), "AND": (_AND, exp.And)}
+
+_Node = TypeVar("_Node", bound=exp.Expr)
+
+
+class Expressions:
+    """A cursor over the tokens of a query, and the rules that read expressions from it."""
+
+    def __init__(self, query: str) -> None:
+        self.problems = Problems(query)
+        self._tokens = scan(query)
+        self._index = 0
+        self._depth = 0
+        self.token = self._tokens[0]
+
+    # --- the cursor
+
+    def advance(self) -> Token:
+        """Step over the current token and return it."""
+        token = self.token
+        if token.kind != "end":
+            self._index += 1
+            self.token = self._tokens[self._index]
+        return token
+
+    @property
+    def following(self) -> Token:
+        """The token behind the current one."""
+        return self._tokens[min(self._index + 1, len(self._tokens) - 1)]
+
+    def at(self, *values: str) -> bool:
+        """Whether the current token is one of these words or signs."""
+        return self.token.value in values and self.token.kind in ("word", "operator")
+
+    def take(self, *values: str) -> Token | None:
+        """Step over the current token if it is one of these words or signs."""
+        return self.advance() if self.at(*values) else None
+
+    def expect(self, value: str, context: str) -> Token:
+        """Step over the word or sign that must stand here."""
+        if not self.at(value):
+            self.refuse(f"Expected {value} {context}")
+        return self.advance()
+
+    def refuse(
+        self,
+        message: str,
+        token: Token | None = None,
+        *,
+        rule: str | None = None,
+        suggestion: str | None = None,
+    ) -> NoReturn:
+        """Raise the QueryError of a syntax that is not ADQL, with the advice for its token."""
+        token = token or self.token
+        found = "the end of the query" if token.kind == "end" else token.text
+        if message.startswith("Expected"):
+            message = f"{message}, not {found}"
+            suggestion = suggestion or advice.for_token(token, self.following)
+        self.problems.add(message, token.span, rule=rule or "ADQL 2.1, appendix A", suggestion=suggestion)
+        raise self.problems.error()
+
+    def marked(self, node: _Node, start: int) -> _Node:
+        """`node`, with the place where it was written: from offset `start` to the last token taken."""
+        last = self._tokens[max(self._index - 1, 0)]
+        node.meta["span"] = (start, last.span[1])
+        return node
+
+    def require(self, form: str) -> None:
+        """Refuse the current word if the feature table does not offer it (ADQL 2.1, 4.1)."""
+        if form not in OFFERED:
+            self.refuse(f"This service does not offer {form}", rule="ADQL 2.1, 4.1")
+
+    # --- names
+
+    def identifier(self, what: str) -> exp.Identifier:
+        """A regular or delimited identifier (ADQL 2.1, 2.1.3)."""
+        token = self.token
+        if token.is_reserved:
+            self.refuse(
+                f"{token.text} is a reserved word and cannot be {what} as it stands",
+                rule="ADQL 2.1, 2.1.2",
+                suggestion=advice.for_reserved(token),
+            )
+        if token.kind not in ("word", "delimited"):
+            self.refuse(f"Expected {what}")
+        self.advance()
+        name = token.text if token.kind == "word" else token.value
+        return self.marked(exp.Identifier(this=name, quoted=token.kind == "delimited"), token.start)
+
+    def dotted(self, first: exp.Identifier, what: str) -> list[exp.Identifier]:
+        """`first` and the identifiers that follow it behind periods."""
+        names = [first]
+        while self.at(".") and self.following.value != "*":
+            self.advance()
+            names.append(self.identifier(what))
+        return names
+
+    # --- expressions
+
+    def expression(self, binding: int = _OR) -> exp.Expr:
+        """What binds at least as tightly as `binding`: 1 a condition, 5 a value."""
+        self._depth += 1
+        if self._depth > MAX_NESTING:
+            self.refuse("The expression is nested too deeply")
+        start = self.token.start
+        left = self._prefix(binding)
+        for _ in range(MAX_CHAIN):
+            operator = self._operator(binding)
+            if operator is None:
+                break
+            left = self.marked(operator(left), start)
+        else:
+            self.refuse(
+                f"More than {MAX_CHAIN} operators in a row", suggestion="Group the terms by parentheses."
+            )
+        self._depth -= 1
+        return left
+
+    def value(self) -> exp.Expr:
+        """A value expression."""
+        return self.expression(_LOWEST_VALUE)
+
+    def _prefix(self, binding: int) -> exp.Expr:
+        start = self.token.start
+        if self.at("NOT") and binding <= _NOT:
+            self.advance()
+            return self.marked(exp.Not(this=self.expression(_NOT)), start)
+        if self.take("-"):
+            return self.marked(exp.Neg(this=self.expression(_UNARY)), start)
+        if self.take("+"):
+            return self.marked(exp.Paren(this=self.expression(_UNARY)), start)
+        if self.take("~"):
+            return self.marked(exp.BitwiseNot(this=self.expression(_UNARY)), start)
+        return self._primary()
+
+    def _operator(self, binding: int) -> Callable[[exp.Expr], exp.Expr] | None:
+        """The rule that goes on behind a left operand, or None where the expression ends."""
+        token = self.token
+        if token.kind not in ("word", "operator"):
+            return None
+        power, connector = _CONNECTORS.get(token.value, (0, exp.And))
+        if power >= binding and power:
+            return lambda left: self._connected(left, token.value, power, connector)
+        if binding <= _PREDICATE and token.value in _COMPARISONS:
+            return self._comparison
+        if binding <= _PREDICATE and token.value in _PREDICATES:
+            return self._predicate
+        power, operation = _BINARY.get(token.value, (0, exp.Add))
+        if power >= binding and power:
+            return lambda left: self._binary(left, power, operation)
+        return None
+
+    def _connected(self, left: exp.Expr, word: str, power: int, kind: type[exp.Connector]) -> exp.Expr:
+        """A chain of one connector as a balanced tree, so that long lists of conditions stay shallow."""
+        operands = [left]
+        while self.take(word):
+            operands.append(self.expression(power + 1))
+        while len(operands) > 1:
+            pairs = [operands[i : i + 2] for i in range(0, len(operands), 2)]
+            operands = [self._pair(kind, pair) for pair in pairs]
+        return operands[0]
+
+    @staticmethod
+    def _pair(kind: type[exp.Connector], pair: list[exp.Expr]) -> exp.Expr:
+        if len(pair) == 1:
+            return pair[0]
+        node = kind(this=pair[0], expression=pair[1])
+        node.meta["span"] = (pair[0].meta["span"][0], pair[1].meta["span"][1])
+        return node
+
+    def _binary(self, left: exp.Expr, power: int, operation: type[exp.Expr]) -> exp.Expr:
+        self.advance()
+        return operation(this=left, expression=self.expression(power + 1))
+
+    def _comparison(self, left: exp.Expr) -> exp.Expr:
+        operation = _COMPARISONS[self.advance().value]
+        node = operation(this=left, expression=self.value())
+        if self.token.value in _COMPARISONS and self.token.kind == "operator":
+            self.refuse("Comparisons do not chain", suggestion="Write a < b AND b < c, or BETWEEN.")
+        return node
+
+    def _predicate(self, left: exp.Expr) -> exp.Expr:
+        """BETWEEN, IN, LIKE, ILIKE and IS NULL, each with its NOT."""
+        start = left.meta["span"][0]
+        if self.take("IS"):
+            negated = self.take("NOT")
+            self.expect("NULL", "behind IS")
+            node: exp.Expr = exp.Is(this=left, expression=exp.Null())
+        else:
+            negated = self.take("NOT")
+            if self.take("BETWEEN"):
+                low = self.value()
+                self.expect("AND", "between the bounds of BETWEEN")
+                node = exp.Between(this=left, low=low, high=self.value())
+            elif self.take("IN"):
+                node = self._in(left)
+            elif self.take("LIKE"):
+                node = exp.Like(this=left, expression=self.value())
+            elif self.at("ILIKE"):
+                self.require("ILIKE")
+                self.advance()
+                node = exp.ILike(this=left, expression=self.value())
+            else:
+                self.refuse("Expected BETWEEN, IN, LIKE or ILIKE behind NOT")
+        if self.at("ESCAPE"):
+            self.refuse("LIKE has no ESCAPE in ADQL", rule="ADQL 2.1, appendix A, like_predicate")
+        return exp.Not(this=self.marked(node, start)) if negated else node
+
+    def _in(self, left: exp.Expr) -> exp.Expr:
+        self.expect("(", "behind IN")
+        if self.at("SELECT", "("):
+            query = self.subquery_or_none()
+            if query is not None:
+                self.expect(")", "behind the sub-query")
+                return exp.In(this=left, query=query)
+        values = self.listed()
+        self.expect(")", "behind the list of IN")
+        return exp.In(this=left, expressions=values)
+
+    def listed(self) -> list[exp.Expr]:
+        """Value expressions between commas."""
+        values = [self.value()]
+        while self.take(","):
+            values.append(self.value())
+        return values
+
+    # --- primaries
+
+    def _primary(self) -> exp.Expr:
+        token = self.token
+        if token.kind == "string":
+            self.advance()
+            return self.marked(exp.Literal.string(token.value), token.start)
+        if token.kind in ("number", "hex"):
+            self.advance()
+            return self.marked(exp.Literal.number(token.value), token.start)
+        if self.at("("):
+            return self._parenthesised()
+        if token.kind == "word":
+            match token.value:
+                case "NULL":
+                    self.advance()
+                    return self.marked(exp.Null(), token.start)
+                case "CASE":
+                    return self.marked(self._case(), token.start)
+                case "CAST":
+                    return self.marked(self._cast(), token.start)
+                case "EXISTS":
+                    return self.marked(self._exists(), token.start)
+            if self.following.kind == "operator" and self.following.value == "(":
+                return self._call()
+        return self._column()
+
+    def _column(self) -> exp.Expr:
+        """A column, with up to three names before its own."""
+        token = self.token
+        if token.kind == "delimited" or (token.kind == "word" and not token.is_reserved):
+            names = self.dotted(self.identifier("a column"), "a name behind the period")
+            if len(names) > 4:
+                self.refuse("A column has at most three names before its own", token)
+            parts = dict(zip(("this", "table", "db", "catalog"), reversed(names), strict=False))
+            return self.marked(exp.Column(**parts), token.start)
+        if token.is_reserved and token.value not in advice.CLAUSES:
+            self.refuse(
+                f"{token.text} is a reserved word and cannot be a column as it stands",
+                rule="ADQL 2.1, 2.1.2",
+                suggestion=advice.for_reserved(token),
+            )
+        self.refuse("Expected a value")
+
+    def _parenthesised(self) -> exp.Expr:
+        start = self.advance().start
+        if self.at("SELECT", "WITH"):
+            self.refuse(
+                "A sub-query cannot be a value",
+                rule="ADQL 2.1, appendix A, value_expression_primary",
+                suggestion="Sub-queries go into FROM, IN and EXISTS; join a sub-query of FROM to use its value.",
+            )
+        inner = self.expression()
+        self.expect(")", "to close the parenthesis")
+        return self.marked(exp.Paren(this=inner), start)
+
+    def _case(self) -> exp.Expr:
+        self.advance()
+        operand = None if self.at("WHEN") else self.value()
+        ifs: list[exp.Expr] = []
+        while True:
+            start = self.token.start
+            if not self.take("WHEN"):
+                break
+            condition = self.expression()
+            self.expect("THEN", "behind the condition of WHEN")
+            ifs.append(self.marked(exp.If(this=condition, true=self.value()), start))
+        if not ifs:
+            self.refuse("Expected WHEN in CASE")
+        default = self.value() if self.take("ELSE") else None
+        self.expect("END", "to close CASE")
+        return exp.Case(this=operand, ifs=ifs, default=default)
+
+    def _cast(self) -> exp.Expr:
+        self.require("CAST")
+        self.advance()
+        self.expect("(", "behind CAST")
+        value = self.value()
+        self.expect("AS", "in CAST")
+        target = self._cast_target()
+        self.expect(")", "to close CAST")
+        return exp.Cast(this=value, to=target)
+
+    def _cast_target(self) -> exp.DataType:
+        """A type of ADQL 2.1 (4.7.1), perhaps with its length."""
+        token = self.advance()
+        name = token.value
+        if name == "DOUBLE":
+            self.expect("PRECISION", "behind DOUBLE")
+        if token.kind != "word" or name not in TYPES:
+            self.refuse(
+                f"{token.text} is no type that CAST knows",
+                token,
+                rule="ADQL 2.1, 4.7.1",
+                suggestion=f"The types are {', '.join(TYPES)}.".replace("DOUBLE", "DOUBLE PRECISION"),
+            )
+        length: list[exp.Expr] = []
+        if name in ("CHAR", "VARCHAR") and self.take("("):
+            length = [exp.DataTypeParam(this=exp.Literal.number(self.unsigned("the length", 1)))]
+            self.expect(")", "behind the length")
+        return self.marked(exp.DataType(this=TYPES[name].sql, expressions=length), token.start)
+
+    def unsigned(self, what: str, least: int = 0) -> int:
+        """An unsigned integer without point or exponent."""
+        token = self.token
+        if token.kind != "number" or not token.value.isdigit() or not least <= int(token.value) < 2**63:
+            self.refuse(f"Expected {what} as a whole number")
+        self.advance()
+        return int(token.value)
+
+    def _exists(self) -> exp.Expr:
+        self.advance()
+        self.expect("(", "behind EXISTS")
+        query = self.subquery_or_none()
+        if query is None:
+            self.refuse("Expected SELECT in EXISTS")
+        self.expect(")", "behind the sub-query")
+        return exp.Exists(this=query)
+
+    def _call(self) -> exp.Expr:
+        """A function: its name in any case, its arguments, and for aggregates DISTINCT, ALL or *."""
+        token = self.advance()
+        self.advance()
+        if token.is_reserved and token.value not in FUNCTIONS:
+            self.refuse(
+                f"There is no function {token.text} in ADQL",
+                token,
+                rule="ADQL 2.1, 2.3 and 4",
+                suggestion=advice.for_function(token.value),
+            )
+        aggregate = token.value in FUNCTIONS and FUNCTIONS[token.value].aggregate
+        quantifier = self.take("DISTINCT", "ALL") if aggregate else None
+        arguments: list[exp.Expr] = []
+        if token.value == "COUNT" and quantifier is None and self.take("*"):
+            arguments = [exp.Star()]
+        elif not self.at(")"):
+            arguments = self.listed()
+        self.expect(")", f"to close {token.text}(")
+        distinct = quantifier is not None and quantifier.value == "DISTINCT"
+        return self.marked(Call(this=token.value, expressions=arguments, distinct=distinct), token.start)
+
+    def subquery_or_none(self) -> exp.Expr | None:
+        """A query, or None (and nothing read) if the parenthesis holds values."""
+        raise NotImplementedError

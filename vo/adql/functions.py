@@ -1,0 +1,135 @@
+"""The functions of the language: one table of names, arguments, results and units (ADQL 2.1, 2.3 and 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from vo.adql.kinds import ANYTHING, NUMBERS, ORDERED, REGIONS, SHAPES, WORDS, Kind
+
+Units = Literal["keep", "none", "rad", "deg", "power", "angle"]
+"""The unit of a result: of the first argument, none, radians, degrees, a power; an angle is expected."""
+
+_KINDS: Mapping[str, frozenset[Kind]] = {
+    "number": NUMBERS,
+    "integer": frozenset({Kind.INTEGER}),
+    "text": WORDS,
+    "ordered": ORDERED,
+    "any": ANYTHING,
+    "point": frozenset({Kind.POINT}),
+    "region": REGIONS,
+    "shape": SHAPES,
+    "time": frozenset({Kind.TIME}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function: `signatures` name the kinds of its arguments, "…" repeats the last pair or single.
+
+    `result` is a datatype of VOTable, `same` (as the first argument) or a shape. `literal` are the places
+    of arguments that the grammar wants as literals. `feature` is the TAPRegExt type that declares it.
+    """
+
+    name: str
+    signatures: tuple[tuple[str, ...], ...]
+    result: str
+    units: Units = "none"
+    aggregate: bool = False
+    literal: tuple[int, ...] = ()
+    coosys: bool = False
+    feature: str | None = None
+    forms: tuple[str, ...] = ()
+    description: str | None = None
+
+    def accepts(self, count: int) -> bool:
+        """Whether any signature takes that many arguments."""
+        return any(
+            count == len(names) or (names[-1:] == ("…",) and count >= len(names) - 1)
+            for names in self.signatures
+        )
+
+    def misfits(self, kinds: list[Kind]) -> list[tuple[int, str]]:
+        """The arguments (place, what is wanted) that fit the nearest signature not; empty if all fit."""
+        found = [list(_misfits(names, kinds)) for names in self.signatures if _fits_count(names, len(kinds))]
+        return min(found, key=len, default=[])
+
+    @property
+    def usage(self) -> str:
+        """How the function is called, for messages.
+
+        >>> FUNCTIONS["CIRCLE"].usage
+        'CIRCLE(number, number, number) or CIRCLE(point, number)'
+        """
+        return " or ".join(f"{self.name}({', '.join(names)})" for names in self.signatures)
+
+
+def _fits_count(names: tuple[str, ...], count: int) -> bool:
+    return count == len(names) or (names[-1:] == ("…",) and count >= len(names) - 1)
+
+
+def _misfits(names: tuple[str, ...], kinds: list[Kind]) -> Iterator[tuple[int, str]]:
+    wanted = [name for name in names if name != "…"]
+    for place, kind in enumerate(kinds):
+        name = wanted[min(place, len(wanted) - 1)]
+        if kind is not Kind.NULL and kind not in _KINDS[name]:
+            yield place, name
+
+
+_N = ("number",)
+_NN = ("number", "number")
+_GEO = "ivo://ivoa.net/std/tapregext#features-adqlgeo"
+_UDF = "ivo://ivoa.net/std/tapregext#features-udf"
+_STRING = "ivo://ivoa.net/std/tapregext#features-adql-string"
+_CONDITIONAL = "ivo://ivoa.net/std/tapregext#features-adql-conditional"
+_UNIT = "ivo://ivoa.net/std/tapregext#features-adql-unit"
+
+_MATH = (
+    Function("ABS", (_N,), "same", "keep"),
+    Function("CEILING", (_N,), "same", "keep"),
+    Function("DEGREES", (_N,), "double", "deg"),
+    Function("EXP", (_N,), "double"),
+    Function("FLOOR", (_N,), "same", "keep"),
+    Function("LOG", (_N,), "double"),
+    Function("LOG10", (_N,), "double"),
+    Function("MOD", (_NN,), "same", "keep"),
+    Function("PI", ((),), "double"),
+    Function("POWER", (_NN,), "double", "power"),
+    Function("RADIANS", (_N,), "double", "rad"),
+    Function("RAND", ((), ("integer",)), "double", literal=(0,)),
+    Function("ROUND", (_N, ("number", "integer")), "same", "keep", literal=(1,)),
+    Function("SQRT", (_N,), "double", "power"),
+    Function("TRUNCATE", (_N, ("number", "integer")), "same", "keep", literal=(1,)),
+)
+_TRIGONOMETRY = (
+    *(Function(name, (_N,), "double", "rad") for name in ("ACOS", "ASIN", "ATAN")),
+    Function("ATAN2", (_NN,), "double", "rad"),
+    *(Function(name, (_N,), "double") for name in ("COS", "COT", "SIN", "TAN")),
+)
+_AGGREGATES = (
+    Function("COUNT", (("any",),), "long", aggregate=True),
+    Function("AVG", (_N,), "double", "keep", aggregate=True),
+    Function("SUM", (_N,), "sum", "keep", aggregate=True),
+    Function("MIN", (("ordered",),), "same", "keep", aggregate=True),
+    Function("MAX", (("ordered",),), "same", "keep", aggregate=True),
+)
+_GEOMETRY = (
+    Function("POINT", (_NN,), "point", coosys=True, feature=_GEO),
+    Function("CIRCLE", (("number",) * 3, ("point", "number")), "circle", coosys=True, feature=_GEO),
+    Function("CONTAINS", (("shape", "region"),), "int", feature=_GEO),
+    Function("DISTANCE", (("point", "point"), ("number",) * 4), "double", "deg", feature=_GEO),
+    Function("COORD1", (("point",),), "double", "deg", feature=_GEO),
+    Function("COORD2", (("point",),), "double", "deg", feature=_GEO),
+)
+_OPTIONAL = (
+    Function("LOWER", (("text",),), "same", "keep", feature=_STRING),
+    Function("UPPER", (("text",),), "same", "keep", feature=_STRING),
+    Function("COALESCE", (("any", "…"),), "common", "keep", feature=_CONDITIONAL),
+    Function("IN_UNIT", (("number", "text"),), "double", literal=(1,), feature=_UNIT),
+)
+
+FUNCTIONS: Mapping[str, Function] = {
+    function.name: function for function in (*_MATH, *_TRIGONOMETRY, *_AGGREGATES, *_GEOMETRY, *_OPTIONAL)
+}
+"""Every function that a query may call, by its name in capitals."""

@@ -1,0 +1,101 @@
+"""The kinds of value that the language tells apart, and the types of CAST."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from vo.catalog import Column, Datatype
+
+
+class Kind(Enum):
+    """What a value is to the rules of the language; the text is how a message says it."""
+
+    INTEGER = "an integer"
+    REAL = "a number"
+    TEXT = "a string"
+    TIME = "a timestamp"
+    BOOLEAN = "a boolean"
+    POINT = "a point"
+    CIRCLE = "a circle"
+    POLYGON = "a polygon"
+    ARRAY = "an array"
+    NULL = "NULL"
+    CONDITION = "a condition"
+
+
+NUMBERS = frozenset({Kind.INTEGER, Kind.REAL})
+SHAPES = frozenset({Kind.POINT, Kind.CIRCLE, Kind.POLYGON})
+REGIONS = frozenset({Kind.CIRCLE, Kind.POLYGON})
+WORDS = frozenset({Kind.TEXT})
+ORDERED = NUMBERS | {Kind.TEXT, Kind.TIME, Kind.BOOLEAN, Kind.NULL}
+ANYTHING = frozenset(Kind) - {Kind.CONDITION}
+
+_WIDTHS: Mapping[str, int] = {"unsignedByte": 0, "short": 1, "int": 2, "long": 3, "float": 4, "double": 5}
+_SHAPES: Mapping[str | None, Kind] = {kind.name.lower(): kind for kind in SHAPES}
+
+CONDITION = Column("", "boolean", xtype="condition")
+NULL = Column("", "char", "*", xtype="null")
+LONG = Column("", "long")
+INT = Column("", "int")
+DOUBLE = Column("", "double")
+TEXT = Column("", "unicodeChar", "*")
+TIME = Column("", "char", "*", xtype="timestamp")
+POINT = Column("", "double", "2", xtype="point", unit="deg", ucd="pos.eq")
+CIRCLE = Column("", "double", "3", xtype="circle", unit="deg", ucd="pos.outline")
+POLYGON = Column("", "double", "*", xtype="polygon", unit="deg", ucd="pos.outline")
+
+
+def kind_of(column: Column) -> Kind:
+    """The kind of a column's values.
+
+    >>> kind_of(Column("ra", "double")), kind_of(Column("t", "char", "*", xtype="timestamp"))
+    (<Kind.REAL: 'a number'>, <Kind.TIME: 'a timestamp'>)
+    """
+    if column == CONDITION:
+        return Kind.CONDITION
+    if column.xtype == "null":
+        return Kind.NULL
+    if column.xtype == "timestamp":
+        return Kind.TIME
+    if column.is_string:
+        return Kind.TEXT
+    if column.arraysize not in (None, "1"):
+        return _SHAPES.get(column.xtype, Kind.ARRAY)
+    if column.datatype == "boolean":
+        return Kind.BOOLEAN
+    return Kind.REAL if column.datatype in ("float", "double") else Kind.INTEGER
+
+
+def wider(left: Datatype, right: Datatype) -> Datatype:
+    """The narrowest numeric datatype that holds both without loss of digits.
+
+    >>> wider("short", "int"), wider("int", "float"), wider("float", "short")
+    ('int', 'double', 'float')
+    """
+    low, high = sorted((left, right), key=_WIDTHS.__getitem__)
+    if high == "float" and low in ("int", "long"):
+        return "double"
+    return high
+
+
+@dataclass(frozen=True, slots=True)
+class CastType:
+    """A target of CAST (ADQL 2.1, 4.7.1): its name in SQL and the column that it makes."""
+
+    sql: str
+    column: Column
+
+
+TYPES: Mapping[str, CastType] = {
+    "SMALLINT": CastType("SMALLINT", Column("", "short")),
+    "INTEGER": CastType("INT", INT),
+    "BIGINT": CastType("BIGINT", LONG),
+    "REAL": CastType("FLOAT", Column("", "float")),
+    "DOUBLE": CastType("DOUBLE", DOUBLE),
+    "CHAR": CastType("CHAR", TEXT),
+    "VARCHAR": CastType("VARCHAR", TEXT),
+    "TIMESTAMP": CastType("TIMESTAMP", TIME),
+}
+"""What CAST takes; DOUBLE is written DOUBLE PRECISION."""

@@ -1,0 +1,115 @@
+"""The nodes that ADQL needs beside those of sqlglot, and what is known about every value of a tree."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from sqlglot import exp
+
+from vo.catalog import Column
+
+
+class Call(exp.Expression):
+    """A function of ADQL by its name in capitals; each printer has a table of the names."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expressions": False, "distinct": False}
+
+    @property
+    def arguments(self) -> list[exp.Expr]:
+        """The arguments in order."""
+        arguments: list[exp.Expr] = self.expressions
+        return arguments
+
+
+class Joined(exp.Expression):
+    """Two table references joined; `kind` is "," or INNER, LEFT, RIGHT, FULL."""
+
+    arg_types: ClassVar[dict[str, bool]] = {
+        "this": True,
+        "expression": True,
+        "kind": True,
+        "natural": False,
+        "on": False,
+        "using": False,
+    }
+
+
+class Within(exp.Expression):
+    """Whether two positions (`this` and `expression`, each a Place) are within `radius` degrees.
+
+    `strict` leaves out the radius itself.
+    """
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True, "radius": True, "strict": False}
+
+
+class Place(exp.Expression):
+    """A position by two numbers in degrees: longitude `this` and latitude `expression`."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
+
+
+class Flag(exp.Expression):
+    """1 where the condition holds, 0 where it does not, NULL where it is unknown."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True}
+
+
+def call(name: str, *arguments: exp.Expr) -> Call:
+    """The function `name` of `arguments`."""
+    return Call(this=name, expressions=list(arguments))
+
+
+def number(value: float) -> exp.Expr:
+    """A literal of Python's number: `repr` keeps every bit of a double.
+
+    >>> number(0.1).sql(), number(-2).sql()
+    ('0.1e0', '-2')
+    """
+    text = repr(abs(value))
+    if isinstance(value, float) and "e" not in text:
+        text += "e0"
+    literal = exp.Literal.number(text)
+    return exp.Neg(this=literal) if value < 0 else literal
+
+
+def describe(node: exp.Expr, column: Column, **changes: Any) -> exp.Expr:
+    """`node`, known from now on to hold values like `column` (with `changes`)."""
+    node.meta["column"] = replace(column, **changes) if changes else column
+    return node
+
+
+def described(node: exp.Expr) -> Column:
+    """What is known about the values of a node."""
+    column: Column = node.meta["column"]
+    return column
+
+
+def duplicate(node: exp.Expr) -> exp.Expr:
+    """A copy of `node` and all below it; what is known about them is shared, not copied."""
+    arguments = {
+        name: [duplicate(item) if isinstance(item, exp.Expr) else item for item in value]
+        if isinstance(value, list)
+        else duplicate(value)
+        if isinstance(value, exp.Expr)
+        else value
+        for name, value in node.args.items()
+    }
+    copied = type(node)(**arguments)
+    copied.meta.update(node.meta)
+    return copied
+
+
+def conjuncts(condition: exp.Expr) -> list[exp.Expr]:
+    """The conditions that AND joins, parentheses looked through."""
+    found, waiting = [], [condition]
+    while waiting:
+        node = waiting.pop()
+        while isinstance(node, exp.Paren):
+            node = node.this
+        if isinstance(node, exp.And):
+            waiting += [node.expression, node.this]
+        else:
+            found.append(node)
+    return found

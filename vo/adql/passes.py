@@ -1,0 +1,109 @@
+"""From ADQL to the SQL of one database: parse, then passes tree → tree, then a printer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from vo.adql import duckdb
+from vo.adql.columns import Columns, Queries
+from vo.adql.geometry import compile_geometry
+from vo.adql.grammar import parse
+from vo.adql.nodes import call, described
+from vo.adql.problems import Problems
+from vo.catalog import Catalog, Column
+from vo.errors import Problem, QueryError
+from vo.result import Statement
+
+PRINTERS: Mapping[str, Callable[[exp.Expr], str]] = {"duckdb": duckdb.printed}
+"""The databases, and what writes their SQL."""
+
+
+@dataclass
+class Query:
+    """A query on its way: its tree, its columns, and what the passes need to know."""
+
+    tree: exp.Query
+    columns: Columns
+    maxrec: int | None
+    spatial_index: bool = False
+
+
+def translate(
+    query: str, catalog: Catalog, *, dialect: str = "duckdb", maxrec: int | None = None
+) -> Statement:
+    """The statement that answers an ADQL 2.1 query on `catalog`, for at most `maxrec` + 1 rows.
+
+    QueryError tells everything that is wrong with the query.
+    """
+    try:
+        state = _resolved(query, catalog, maxrec)
+        for step in PASSES:
+            step(state)
+        sql = PRINTERS[dialect](state.tree)
+    except RecursionError:
+        raise QueryError(Problem("The query is nested too deeply", rule="ADQL 2.1, appendix A")) from None
+    return Statement(sql, state.columns, state.spatial_index)
+
+
+def check(query: str, catalog: Catalog) -> tuple[Column, ...]:
+    """The columns that the query would return; QueryError tells everything that is wrong with it."""
+    return translate(query, catalog).columns
+
+
+def _resolved(query: str, catalog: Catalog, maxrec: int | None) -> Query:
+    tree = parse(query)
+    problems = Problems(query)
+    columns = Queries(catalog, problems).whole(tree)
+    problems.raise_any()
+    published = tuple(_published(column) for column in columns)
+    return Query(tree, published, maxrec)
+
+
+def _published(column: Column) -> Column:
+    """A column of the result; NULL alone is text."""
+    return replace(column, xtype=None, datatype="char") if column.xtype == "null" else column
+
+
+def _compile_geometry(query: Query) -> None:
+    query.spatial_index = compile_geometry(query.tree)
+
+
+def _cast_outputs(query: Query) -> None:
+    """Give every output that is computed the type that its column declares."""
+    waiting: list[exp.Expr] = [query.tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, exp.SetOperation):
+            waiting += [node.this, node.expression]
+        elif isinstance(node, exp.Subquery):
+            waiting.append(node.this)
+        else:
+            for item, column in zip(node.expressions, query.columns, strict=True):
+                if not _is_stored(item.this, column):
+                    item.set("this", call("OUTPUT", item.this, _stand_in(column)))
+
+
+def _is_stored(value: exp.Expr, column: Column) -> bool:
+    return isinstance(value, exp.Column) and described(value).arrow_type() == column.arrow_type()
+
+
+def _stand_in(column: Column) -> exp.Expr:
+    node = exp.Null()
+    node.meta["column"] = column
+    return node
+
+
+def _limit_rows(query: Query) -> None:
+    """Ask for one row more than MAXREC, so that an overflow is seen (TAP 1.1, 2.7.4)."""
+    if query.maxrec is None:
+        return
+    limit = query.tree.args.get("limit")
+    rows = query.maxrec + 1 if limit is None else min(query.maxrec + 1, int(limit.expression.this))
+    query.tree.set("limit", exp.Limit(expression=exp.Literal.number(rows)))
+
+
+PASSES: tuple[Callable[[Query], None], ...] = (_compile_geometry, _cast_outputs, _limit_rows)
+"""What is done to a resolved query, in this order."""

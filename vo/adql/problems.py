@@ -1,0 +1,61 @@
+"""What is wrong with a query: problems with their places, gathered so that all are told at once."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from vo.errors import Problem, QueryError
+
+TOLD = 20
+"""Problems told about one query at the most; whoever has more reads the first ones."""
+
+_SHOWN = 60
+
+
+class Problems:
+    """The problems of one query, in the order of its text."""
+
+    def __init__(self, query: str) -> None:
+        self.query = query
+        self._found: dict[tuple[int, str], Problem] = {}
+
+    def add(
+        self,
+        message: str,
+        span: tuple[int, int] | None,
+        *,
+        rule: str | None = None,
+        suggestion: str | None = None,
+    ) -> None:
+        """Note a problem of the characters `span` (start and end offset) of the query."""
+        if span is None:
+            problem, start = Problem(message, rule=rule, suggestion=suggestion), len(self.query)
+        else:
+            start, end = span
+            line, column = self.place(start)
+            token = " ".join(self.query[start : min(end, start + _SHOWN)].split()) or None
+            problem = Problem(message, line, column, token, rule, suggestion)
+        self._found.setdefault((start, message), problem)
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, both from 1."""
+        before = self.query[:offset]
+        return before.count("\n") + 1, offset - before.rfind("\n")
+
+    def error(self) -> QueryError:
+        """The exception that tells the first of the problems."""
+        ordered = sorted(self._found.items(), key=lambda item: item[0][0])
+        return QueryError(*(problem for _, problem in ordered[:TOLD]))
+
+    def raise_any(self) -> None:
+        """Raise the QueryError if there is any problem."""
+        if self._found:
+            raise self.error()
+
+
+def span_of(node: exp.Expr | None) -> tuple[int, int] | None:
+    """Where in the query a node of the tree was written; None for what no one wrote."""
+    if node is None:
+        return None
+    span: tuple[int, int] | None = node.meta.get("span")
+    return span

@@ -1,0 +1,130 @@
+"""The stored HEALPix index: what a cone means in ranges of it."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from astropy import units
+from astropy.coordinates import Latitude, Longitude
+from cdshealpix.nested import cone_search
+from sqlglot import exp
+
+from vo.adql import kinds
+from vo.adql.constants import constant
+from vo.adql.nodes import Joined, Place, Within, conjuncts, describe, duplicate, number
+from vo.adql.scopes import Source
+
+ORDER = 29
+MAX_RANGES = 4
+"""Ranges of one cone: more of them cost a database more than the rows that they save."""
+
+_MAX_RADIUS = 90.0
+_MARGIN = 1e-9  # degrees; a position on the border of a cell may have been rounded into the next one
+_CELL = 58.6  # degrees: the side of a cell of order 0
+
+
+def add_ranges(tree: exp.Query) -> bool:
+    """Add ranges of the index beside each cone on the main position of a table; whether there was one.
+
+    Only conditions that AND joins directly below WHERE or ON can be narrowed: anywhere else, NOT or OR
+    may give the excluded rows a meaning.
+    """
+    found = False
+    for clause in list(tree.find_all(exp.Where)):
+        found |= _narrow(clause.this)
+    for join in list(tree.find_all(Joined)):
+        if join.args.get("on") is not None:
+            found |= _narrow(join.args["on"])
+    return found
+
+
+def _narrow(condition: exp.Expr) -> bool:
+    found = False
+    for node in conjuncts(condition):
+        ranges = _of_within(node) if isinstance(node, Within) else None
+        if ranges is not None:
+            both = exp.And(this=ranges, expression=duplicate(node))
+            node.replace(describe(exp.Paren(this=both), kinds.CONDITION))
+            found = True
+    return found
+
+
+def _of_within(node: Within) -> exp.Expr | None:
+    """The ranges of a cone with a constant centre and radius, or None where there are none."""
+    radius = constant(node.args["radius"])
+    if radius is None or not 0 <= radius <= _MAX_RADIUS:
+        return None
+    for stored, centre in ((node.this, node.expression), (node.expression, node.this)):
+        source = key_of(stored)
+        lon, lat = constant(centre.this), constant(centre.expression)
+        if source is not None and source.table is not None and lon is not None and lat is not None:
+            spatial = source.table.spatial
+            index = exp.Column(
+                this=exp.Identifier(this=spatial.index if spatial else "", quoted=True),
+                table=exp.Identifier(this=source.alias, quoted=True),
+            )
+            return _between(index, cone_ranges(lon, lat, radius))
+    return None
+
+
+def key_of(place: Place) -> Source | None:
+    """The table whose main position `place` is."""
+    lon, lat = place.this, place.expression
+    if not isinstance(lon, exp.Column) or not isinstance(lat, exp.Column):
+        return None
+    source: Source | None = lon.meta.get("source")
+    table = source.table if source is not None else None
+    if source is not lat.meta.get("source") or table is None or table.spatial is None:
+        return None
+    key = [table.column(name) for name in (table.spatial.lon, table.spatial.lat)]
+    physical = [column.db_name or column.name for column in key if column is not None]
+    return source if physical == [lon.name, lat.name] else None
+
+
+def _between(index: exp.Expr, ranges: tuple[tuple[int, int], ...]) -> exp.Expr:
+    conditions: list[exp.Expr] = [
+        exp.Between(this=duplicate(index), low=number(low), high=number(high)) for low, high in ranges
+    ]
+    result = conditions[0]
+    for condition in conditions[1:]:
+        result = exp.Or(this=result, expression=condition)
+    return exp.Paren(this=result)
+
+
+@lru_cache(maxsize=1024)
+def cone_ranges(lon: float, lat: float, radius: float) -> tuple[tuple[int, int], ...]:
+    """Inclusive ranges of the index of order 29 that hold every position within `radius` degrees.
+
+    At most MAX_RANGES of them, made by filling the smallest gaps.
+    """
+    padded = radius + _MARGIN
+    depth = min(ORDER, max(0, int(math.log2(_CELL / padded)) + 3))
+    cells, depths, _ = cone_search(
+        Longitude(lon % 360, units.deg),
+        Latitude(lat, units.deg),
+        padded * units.deg,
+        depth=depth,
+        depth_delta=2,
+    )
+    shift = (2 * (ORDER - depths.astype(np.int64))).astype(np.uint64)
+    low = np.left_shift(cells.astype(np.uint64), shift)
+    high = np.left_shift(cells.astype(np.uint64) + np.uint64(1), shift)
+    return merged(low.astype(np.int64), high.astype(np.int64))
+
+
+def merged(low: np.ndarray, high: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """Half-open ranges as at most MAX_RANGES inclusive ones, joined across the smallest gaps.
+
+    >>> merged(np.array([9, 0, 5, 100, 200, 300]), np.array([10, 5, 8, 101, 201, 301]))
+    ((0, 9), (100, 100), (200, 200), (300, 300))
+    """
+    order = np.argsort(low)
+    low, high = low[order], high[order]
+    gaps = low[1:] - high[:-1]
+    kept = np.sort(np.argsort(gaps)[::-1][: MAX_RANGES - 1])
+    kept = kept[gaps[kept] > 0]
+    starts = low[np.concatenate(([0], kept + 1))]
+    ends = high[np.concatenate((kept, [len(high) - 1]))]
+    return tuple((int(first), int(last) - 1) for first, last in zip(starts, ends, strict=True))

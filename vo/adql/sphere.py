@@ -1,0 +1,111 @@
+"""Formulae on the sphere, as expressions: constants are folded in Python, in doubles."""
+
+from __future__ import annotations
+
+import math
+
+from sqlglot import exp
+
+from vo.adql.constants import constant
+from vo.adql.nodes import Place, Within, call, duplicate, number
+
+_HALF = math.pi / 360
+_DEGREE = math.pi / 180
+
+
+def haversine(first: Place, second: Place) -> exp.Expr:
+    """sin² of half the angle between two places: exact for small and large angles alike.
+
+    The dot product is not used: its cosine loses all digits below an arcsecond.
+    """
+    first, second = _constant_last(first, second)
+    lon1, lat1, lon2, lat2 = first.this, first.expression, second.this, second.expression
+    values = [constant(node) for node in (lon1, lat1, lon2, lat2)]
+    if None not in values:
+        return number(haversine_value(*(value for value in values if value is not None)))
+    across = _product(_cosine(lat1), _cosine(lat2), _square_sine(lon1, lon2))
+    return exp.Add(this=_square_sine(lat1, lat2), expression=across)
+
+
+def haversine_value(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
+    """sin² of half the angle between two positions in degrees.
+
+    >>> haversine_value(0, 0, 180, 0)
+    1.0
+    """
+    across = math.cos(lat1 * _DEGREE) * math.cos(lat2 * _DEGREE) * math.sin((lon1 - lon2) * _HALF) ** 2
+    return math.sin((lat1 - lat2) * _HALF) ** 2 + across
+
+
+def distance(first: Place, second: Place) -> exp.Expr:
+    """The angle between two places in degrees."""
+    root = call("SQRT", call("LEAST", number(1.0), haversine(first, second)))
+    return exp.Paren(this=exp.Mul(this=call("ASIN", root), expression=number(2 / _DEGREE)))
+
+
+def within(node: Within) -> exp.Expr:
+    """The condition of a Within."""
+    radius = constant(node.args["radius"])
+    strict = bool(node.args.get("strict"))
+    compare = exp.LT if strict else exp.LTE
+    angle = haversine(node.this, node.expression)
+    if radius is None:
+        return _within_variable(angle, node.args["radius"], compare)
+    if radius < 0:
+        # No angle is negative; written so that an unknown position stays unknown.
+        return exp.Paren(this=exp.LT(this=angle, expression=number(0)))
+    if radius > 180 or (radius == 180 and not strict):
+        return exp.Paren(this=exp.GTE(this=angle, expression=number(0)))
+    return exp.Paren(this=compare(this=angle, expression=number(math.sin(radius * _HALF) ** 2)))
+
+
+def _within_variable(angle: exp.Expr, radius: exp.Expr, compare: type[exp.Expr]) -> exp.Expr:
+    """A radius that depends on the row: sin² turns back beyond 180 degrees and below 0."""
+    half = call("SIN", _product(call("LEAST", _double(radius), number(180.0)), number(_HALF)))
+    near = compare(this=angle, expression=call("SQUARE", half))
+    beyond = exp.GT(this=_atom(duplicate(radius)), expression=number(180))
+    near_or_beyond = exp.Paren(this=exp.Or(this=near, expression=beyond))
+    positive = exp.GTE(this=_atom(duplicate(radius)), expression=number(0))
+    return exp.Paren(this=exp.And(this=near_or_beyond, expression=positive))
+
+
+def _constant_last(first: Place, second: Place) -> tuple[Place, Place]:
+    """The two places with the constant one last, so that every spelling of a cone is one expression."""
+    is_constant = constant(first.this) is not None and constant(first.expression) is not None
+    return (second, first) if is_constant else (first, second)
+
+
+def _square_sine(left: exp.Expr, right: exp.Expr) -> exp.Expr:
+    """sin²((left - right) / 2), both in degrees."""
+    difference = exp.Paren(this=exp.Sub(this=_double(left), expression=_double(right)))
+    return call("SQUARE", call("SIN", exp.Mul(this=difference, expression=number(_HALF))))
+
+
+def _cosine(latitude: exp.Expr) -> exp.Expr:
+    value = constant(latitude)
+    if value is not None:
+        return number(math.cos(value * _DEGREE))
+    return call("COS", exp.Mul(this=_double(latitude), expression=number(_DEGREE)))
+
+
+def _double(node: exp.Expr) -> exp.Expr:
+    """A fresh operand in double precision."""
+    value = constant(node)
+    if value is not None:
+        return _atom(number(float(value)))
+    column = node.meta.get("column")
+    if column is not None and column.datatype == "double":
+        return _atom(duplicate(node))
+    return exp.Cast(this=duplicate(node), to=exp.DataType(this="DOUBLE"))
+
+
+def _product(*factors: exp.Expr) -> exp.Expr:
+    result = factors[0]
+    for following in factors[1:]:
+        result = exp.Mul(this=result, expression=following)
+    return result
+
+
+def _atom(node: exp.Expr) -> exp.Expr:
+    """`node`, in parentheses where it could be torn apart."""
+    return exp.Paren(this=node) if isinstance(node, exp.Binary | exp.Neg) else node

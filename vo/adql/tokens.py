@@ -1,0 +1,190 @@
+"""The tokens of ADQL 2.1 (2.1), and the limits that are checked before any parsing."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from typing import NamedTuple
+
+from vo.adql.problems import Problems
+from vo.reserved import RESERVED
+
+MAX_TOKENS = 20_000
+MAX_DEPTH = 100
+"""Parentheses inside parentheses at the most; keeps every later step away from the recursion limit."""
+
+_HEX_LIMIT = 2**63
+
+_TOKEN = re.compile(
+    r"""(?P<space>[ \t\r\n\f\v]+|--[^\r\n]*)
+    | (?P<word>[A-Za-z][A-Za-z0-9_]*)
+    | (?P<hex>0[xX][0-9A-Fa-f]+)
+    | (?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
+    | (?P<string>'(?:[^']|'')*')
+    | (?P<delimited>"(?:[^"]|"")*")
+    | (?P<operator><>|!=|<=|>=|\|\||[-+*/(),.;<>=&|^~])""",
+    re.VERBOSE,
+)
+
+# What people paste from pages and papers, and what they meant.
+_LOOKALIKES = {
+    "‘’‚‛′´`": "Write a string between straight single quotes: '…'.",
+    "“”„‟″": 'Write a delimited identifier between straight double quotes: "…".',
+    "−–—": "Write a minus sign as the plain hyphen: -.",
+    "\u00a0\u2002\u2003\u2009\u202f\u3000": "Write a plain space.",
+    "≤": "Write <=.",
+    "≥": "Write >=.",
+    "≠": "Write <>.",
+    "×": "Write *.",
+}
+_ADVICE = {character: advice for characters, advice in _LOOKALIKES.items() for character in characters}
+_ADVICE |= {
+    "'": "A string begins and ends with a single quote; a quote inside it is written twice.",
+    '"': "A delimited identifier begins and ends with a double quote.",
+    "%": "Write the remainder as MOD(x, y).",
+    "[": "ADQL has no arrays; write a delimited identifier between double quotes.",
+    "_": 'A regular identifier begins with a letter; write "_name" between double quotes.',
+    ":": "Write a conversion as CAST(x AS type).",
+    "{": "ADQL has no parameters; write the value itself.",
+    "?": "ADQL has no parameters; write the value itself.",
+    "@": "ADQL has no variables; write the value itself.",
+}
+
+
+class Token(NamedTuple):
+    """A piece of a query.
+
+    `kind` is word, delimited, string, number, hex, operator or end; `value` is what it stands for
+    (words in capitals, quotes undone) and `text` what was written, from offset `start`.
+    """
+
+    kind: str
+    value: str
+    text: str
+    start: int
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Start and end offset in the query."""
+        return self.start, self.start + len(self.text)
+
+    @property
+    def is_reserved(self) -> bool:
+        """Whether this is a word that no regular identifier may be (ADQL 2.1, 2.1.2)."""
+        return self.kind == "word" and self.value in RESERVED
+
+
+def scan(query: str) -> list[Token]:
+    """The tokens of `query` with an `end` token behind them; comments and white space are left out.
+
+    >>> [token.value for token in scan("select 'a''b' -- why")]
+    ['SELECT', "a'b", '']
+    """
+    problems = Problems(query)
+    _check_characters(query, problems)
+    tokens: list[Token] = []
+    position = 0
+    while position < len(query):
+        match = _TOKEN.match(query, position)
+        if match is None:
+            position = _refuse(query, position, problems)
+            continue
+        position = match.end()
+        kind = match.lastgroup or "space"
+        if kind == "space":
+            continue
+        token = Token(kind, _value(kind, match.group()), match.group(), match.start())
+        _check_token(token, query[position : position + 1], problems)
+        tokens.append(token)
+        if len(tokens) > MAX_TOKENS:
+            problems.add(f"The query has more than {MAX_TOKENS} words and signs", token.span)
+            break
+    _check_depth(tokens, problems)
+    problems.raise_any()
+    tokens.append(Token("end", "", "", len(query.rstrip())))
+    return tokens
+
+
+def _value(kind: str, text: str) -> str:
+    if kind == "word":
+        return text.upper()
+    if kind == "string":
+        return text[1:-1].replace("''", "'")
+    if kind == "delimited":
+        return text[1:-1].replace('""', '"')
+    if kind == "hex":
+        return str(int(text, 16))
+    return text
+
+
+def _check_token(token: Token, following: str, problems: Problems) -> None:
+    if token.kind in ("number", "hex"):
+        if following.isalnum() or following == "_":
+            problems.add(
+                f"The number {token.text} runs into what follows",
+                token.span,
+                rule="ADQL 2.1, 2.1.4",
+                suggestion="An identifier begins with a letter; others go between double quotes.",
+            )
+        elif token.kind == "hex" and int(token.value) >= _HEX_LIMIT:
+            problems.add("The hexadecimal number needs more than 63 bits", token.span, rule="ADQL 2.1, 2.1.4")
+        elif token.kind == "number" and math.isinf(float(token.value)):
+            problems.add("The number is too large for a double", token.span, rule="ADQL 2.1, 2.1.4")
+    elif token.kind == "delimited" and not token.value:
+        problems.add(
+            "A delimited identifier is empty",
+            token.span,
+            rule="ADQL 2.1, 2.1.3",
+            suggestion="An empty string is written ''.",
+        )
+
+
+def _refuse(query: str, position: int, problems: Problems) -> int:
+    """Note a character that begins no token; returns where to go on."""
+    character = query[position]
+    if character in "'\"":
+        what = "string" if character == "'" else "delimited identifier"
+        problems.add(
+            f"A {what} is not closed",
+            (position, len(query)),
+            rule="ADQL 2.1, 2.1",
+            suggestion=_ADVICE[character],
+        )
+        return len(query)
+    name = unicodedata.name(character, "control character")
+    shown = character if character.isascii() and character.isprintable() else f"U+{ord(character):04X} {name}"
+    problems.add(
+        f"The character {shown} has no meaning in ADQL here",
+        (position, position + 1),
+        rule="ADQL 2.1, 2.1",
+        suggestion=_ADVICE.get(character),
+    )
+    return position + 1
+
+
+def _check_characters(query: str, problems: Problems) -> None:
+    """Refuse what shows a reader another text than the one that is run, and what no XML can echo."""
+    if query.isascii() and query.isprintable():
+        return
+    for position, character in enumerate(query):
+        category = unicodedata.category(character)
+        hidden = category in ("Cf", "Cs", "Cn", "Co") or character in "\ufffe\uffff"
+        if hidden or (category == "Cc" and character not in "\t\r\n\f\v"):
+            name = unicodedata.name(character, "control character")
+            problems.add(
+                f"The query holds the invisible character U+{ord(character):04X} ({name.lower()})",
+                (position, position + 1),
+                rule="ADQL 2.1, 2.1.1",
+                suggestion="Leave it out.",
+            )
+
+
+def _check_depth(tokens: list[Token], problems: Problems) -> None:
+    depth = 0
+    for token in tokens:
+        if token.kind == "operator":
+            depth += (token.value == "(") - (token.value == ")")
+            if depth > MAX_DEPTH:
+                problems.add(f"Parentheses are nested more than {MAX_DEPTH} deep", token.span)
+                return
