@@ -50,6 +50,12 @@ class Place(exp.Expression):
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
 
 
+class Angle(exp.Expression):
+    """The angle between two places in degrees."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
+
+
 class Flag(exp.Expression):
     """1 where the condition holds, 0 where it does not, NULL where it is unknown."""
 

@@ -7,7 +7,7 @@ import math
 from sqlglot import exp
 
 from vo.adql.constants import constant
-from vo.adql.nodes import Place, Within, call, duplicate, number
+from vo.adql.nodes import Angle, Place, Within, call, duplicate, number
 
 _HALF = math.pi / 360
 _DEGREE = math.pi / 180
@@ -37,9 +37,9 @@ def haversine_value(lon1: float, lat1: float, lon2: float, lat2: float) -> float
     return math.sin((lat1 - lat2) * _HALF) ** 2 + across
 
 
-def distance(first: Place, second: Place) -> exp.Expr:
-    """The angle between two places in degrees."""
-    root = call("SQRT", call("LEAST", number(1.0), haversine(first, second)))
+def distance(angle: Angle) -> exp.Expr:
+    """An Angle written out."""
+    root = call("SQRT", call("LEAST", number(1.0), haversine(angle.this, angle.expression)))
     return exp.Paren(this=exp.Mul(this=call("ASIN", root), expression=number(2 / _DEGREE)))
 
 
