@@ -82,12 +82,7 @@ REQUESTS: list[tuple[str, str, dict[str, str] | None, dict[frozenset[Phase], int
     ("POST", "/phase", {}, {ALL: 400}),
     ("DELETE", "/phase", None, {ALL: 405}),
     ("GET", "/executionduration", None, {ALL: 200}),
-    (
-        "POST",
-        "/executionduration",
-        {"EXECUTIONDURATION": "60"},
-        {frozenset({Phase.PENDING, Phase.QUEUED}): 303, ALL - {Phase.PENDING, Phase.QUEUED}: 403},
-    ),
+    ("POST", "/executionduration", {"EXECUTIONDURATION": "60"}, {ACTIVE: 303, ALL - ACTIVE: 403}),
     ("POST", "/executionduration", {"EXECUTIONDURATION": "-1"}, {ALL: 400}),
     ("POST", "/executionduration", {"EXECUTIONDURATION": "1.5"}, {ALL: 400}),
     ("POST", "/executionduration", {}, {ALL: 400}),

@@ -14,7 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from lxml import etree
 
 from vo.config import Config
-from vo.uws.job import MOVES, Phase
+from vo.uws.job import ACTIVE, MOVES, Phase
 from vo.uws.xml import UWS
 
 NS = {"uws": UWS}
@@ -92,9 +92,9 @@ class JobList(RuleBasedStateMachine):
 
     @rule(job_id=jobs, seconds=st.integers(1, 100))
     def set_duration(self, job_id: str, seconds: int) -> None:
-        """The duration changes until the job runs."""
+        """The duration changes until the job has ended."""
         expected = self.expected[job_id]
-        allowed = expected.phase in (Phase.PENDING, Phase.QUEUED)
+        allowed = expected.phase in ACTIVE
         self.post(f"/{job_id}/executionduration", {"EXECUTIONDURATION": str(seconds)}, allowed=allowed)
         if allowed:
             expected.duration_s = seconds

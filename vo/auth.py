@@ -41,6 +41,6 @@ def user_of(request: Request) -> User:
 def may_see(user: User, thing: Owned) -> bool:
     """Whether `user` may read and change `thing`: its owner may, and everybody if it has none.
 
-    A job without an owner is protected by its identifier alone, which cannot be guessed.
+    What has no owner is public: anybody may find it on the list, read it and end it.
     """
     return thing.owner is None or thing.owner == user.name

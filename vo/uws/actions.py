@@ -11,7 +11,7 @@ from vo.auth import User, may_see
 from vo.config import Config
 from vo.dali import NOT_XML, Params
 from vo.errors import ForbiddenError, NotFoundError, TooLargeError, UsageError
-from vo.uws.job import Job, JobError, JobResult, Phase, new_job_id
+from vo.uws.job import ACTIVE, Job, JobError, JobResult, Phase, new_job_id
 from vo.uws.kind import JobKind
 from vo.uws.store import JobStore, unknown_job
 
@@ -121,11 +121,11 @@ def set_phase(services: Services, job: Job, params: Params) -> Job:
 
 
 def set_duration(services: Services, job: Job, params: Params) -> Job:
-    """EXECUTIONDURATION=seconds, cut to the server's limit, until the job runs (UWS 1.1, 2.2.3.4)."""
+    """EXECUTIONDURATION=seconds, cut to the server's limit, until the job has ended (UWS 1.1, 2.2.3.4)."""
     duration_s = _duration(params, services.config)
     if duration_s is None:
         raise UsageError("EXECUTIONDURATION must be given, in seconds.")
-    return services.store.change(job.id, frm={Phase.PENDING, Phase.QUEUED}, duration_s=duration_s)
+    return services.store.change(job.id, frm=ACTIVE, duration_s=duration_s)
 
 
 def set_destruction(services: Services, job: Job, params: Params) -> Job:
