@@ -16,6 +16,7 @@ from vo.formats import FORMATS, Format
 
 _TAPREGEXT = {"tr": "http://www.ivoa.net/xml/TAPRegExt/v1.0"}
 _VERSIONS = {"2.0": "ivo://ivoa.net/std/ADQL#v2.0", "2.1": "ivo://ivoa.net/std/ADQL#v2.1"}
+_UNKNOWN_BEFORE = "#features-adql-conditional"
 
 E = ElementMaker()
 
@@ -50,10 +51,20 @@ def _language() -> etree._Element:
         *(E.version(version, {"ivo-id": ivo_id}) for version, ivo_id in _VERSIONS.items()),
         E.description("The Astronomical Data Query Language"),
         *(
-            E.languageFeatures({"type": kind}, *(_feature(feature) for feature in features))
+            E.languageFeatures({"type": _spelt(kind)}, *(_feature(feature) for feature in features))
             for kind, features in groupby(FEATURES, attrgetter("type"))
         ),
     )
+
+
+def _spelt(kind: str) -> str:
+    """The type of a feature group with the capitals that clients older than ADQL 2.1 look for.
+
+    ADQL 2.1 (4.1) writes these identifiers in lower case, and they compare without case (Identifiers 2.0,
+    2.1.2); but TOPCAT 4.8 and before, which compare letter by letter, would take geometry for a syntax
+    error. The one group that they do not know at all would be an error to them under a known prefix.
+    """
+    return kind if kind.endswith(_UNKNOWN_BEFORE) else kind.replace("/tapregext#", "/TAPRegExt#")
 
 
 def _feature(feature: Feature) -> etree._Element:
