@@ -185,7 +185,9 @@ def test_capabilities_say_what_the_service_does() -> None:
     ]
     adql = tap.get_adql()
     assert [v.content for v in adql.versions] == ["2.0", "2.1"]
-    declared = {group.type.lower(): [feature.form for feature in group] for group in adql.languagefeaturelists}
+    declared = {
+        group.type.lower(): [feature.form for feature in group] for group in adql.languagefeaturelists
+    }
     assert sum(map(len, declared.values())) == len(FEATURES)
     assert all(feature.form in declared[feature.type] for feature in FEATURES)
     assert [each.mime for each in tap.outputformats] == [each.media_type for each in FORMATS]
