@@ -74,7 +74,7 @@ class RedisJobWatch:
                 await _until_changed(self._store, job_id, phase, wake)
 
     def _listen_from_now(self) -> None:
-        if self._listener is None:
+        if self._listener is None or self._listener.done():
             self._listener = asyncio.create_task(self._listen())
 
     async def _listen(self) -> None:
@@ -103,8 +103,7 @@ class RedisJobWatch:
         """End the subscription and give the connection back."""
         if self._listener is not None:
             self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
+            await asyncio.gather(self._listener, return_exceptions=True)
         await self._redis.aclose()
 
 
