@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -20,6 +22,8 @@ from vo.load.rows import TableRows
 
 _FILE = "new_release"
 """The alias of the file being built; names of three parts leave DuckDB nothing to guess."""
+
+_WATCH_S = 0.2
 
 
 def build(
@@ -81,10 +85,10 @@ def _store(connection: duckdb.DuckDBPyConnection, rows: TableRows, report: Repor
     table = rows.described.table
     path = _quoted(_FILE, table.schema, table.name)
     order = f" ORDER BY {_quoted(table.spatial.index)} NULLS LAST" if table.spatial else ""
-    stream = _Stream(rows, report)
+    stream = _Stream(rows)
     connection.register("incoming", pa.RecordBatchReader.from_batches(rows.schema, stream.batches()))
     try:
-        connection.execute(f"CREATE TABLE {path} AS FROM incoming{order}")
+        _run(connection, f"CREATE TABLE {path} AS FROM incoming{order}", lambda: report(stream.progress()))
     except duckdb.Error as error:
         # What broke the stream reaches DuckDB as text only.
         raise stream.error or _failed(table, error) from error
@@ -94,39 +98,60 @@ def _store(connection: duckdb.DuckDBPyConnection, rows: TableRows, report: Repor
     return stream.count
 
 
+def _run(
+    connection: duckdb.DuckDBPyConnection, sql: str, watch: Callable[[], None]
+) -> tuple[object, ...] | None:
+    """Run a long statement and give the first row of its result; `watch` is called now and then.
+
+    DuckDB works in a thread of its own, as it would hold a signal back for as long as a whole sort.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        first_row = pool.submit(lambda: connection.execute(sql).fetchone())
+        try:
+            while not first_row.done():
+                watch()
+                wait([first_row], _WATCH_S)
+        except BaseException:
+            connection.interrupt()
+            raise
+        return first_row.result()
+
+
 def _failed(table: Table, error: duckdb.Error) -> LoadError:
     reason = str(error).strip().splitlines()[0]
     return LoadError(f"The database could not store {table.qualified}: {reason}")
 
 
 class _Stream:
-    """The batches of a table as DuckDB draws them: counted, reported, their error kept."""
+    """The batches of a table as DuckDB draws them: counted, and their error kept."""
 
-    def __init__(self, rows: TableRows, report: Report) -> None:
+    def __init__(self, rows: TableRows) -> None:
         self.count = 0
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
         self._rows = rows
-        self._report = report
+        self._started = time.monotonic()
+        self._is_read = False
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Every batch once."""
-        started = time.monotonic()
         try:
             for batch in self._rows.batches():
                 yield batch
                 self.count += batch.num_rows
-                self._tell("read", time.monotonic() - started)
-            self._tell("sort" if self._rows.described.table.spatial else "store", 0)
-        except BaseException as error:
+        except Exception as error:
             self.error = error
             raise
+        self._is_read = True
 
-    def _tell(self, stage: str, elapsed_s: float) -> None:
-        rate = self.count / elapsed_s if elapsed_s else 0.0
-        total = self._rows.total if stage == "read" else None
+    def progress(self) -> Progress:
+        """How many rows DuckDB has drawn; once it has them all, it sorts or stores them."""
+        table = self._rows.described.table
+        if self._is_read:
+            return Progress("sort" if table.spatial else "store", table.qualified, self.count)
+        rate = self.count / (time.monotonic() - self._started)
+        total = self._rows.total
         eta_s = (total - self.count) / rate if total is not None and rate else None
-        table = self._rows.described.table.qualified
-        self._report(Progress(stage, table, self.count, total, rate, eta_s))
+        return Progress("read", table.qualified, self.count, total, rate, eta_s)
 
 
 def _refuse_repeats(
@@ -137,13 +162,14 @@ def _refuse_repeats(
     constraints = rows.described.constraints
     keys = [("primary key", constraints.primary)] if constraints.primary else []
     for what, names in [*keys, *(("unique key", names) for names in constraints.unique)]:
-        report(Progress("check", table.qualified, count, None, 0.0, None))
         columns = ", ".join(_quoted(name) for name in names)
         known = " AND ".join(f"{_quoted(name)} IS NOT NULL" for name in names)
-        repeated = connection.execute(
+        repeated = _run(
+            connection,
             f"SELECT {columns} FROM {_quoted(_FILE, table.schema, table.name)} WHERE {known} "
-            f"GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"
-        ).fetchone()
+            f"GROUP BY {columns} HAVING count(*) > 1 LIMIT 1",
+            partial(report, Progress("check", table.qualified, count)),
+        )
         if repeated is not None:
             values = ", ".join(f"{name} = {value!r}" for name, value in zip(names, repeated, strict=True))
             places = _first_places(rows, dict(zip(names, repeated, strict=True)))

@@ -14,17 +14,18 @@ _LINE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A moment of a load; `stage` is `read`, `sort` or `check`, `table` is as in ADQL.
+    """A moment of a load: `stage` is `read`, `sort`, `store` or `check`, `table` is as in ADQL.
 
-    `total` and `eta_s` are None where the file does not say how many rows it has.
+    `total` and `eta_s` are None in other stages than `read`, and where files do not say how many rows
+    they have.
     """
 
     stage: str
     table: str
     rows: int
-    total: int | None
-    rows_per_s: float
-    eta_s: float | None
+    total: int | None = None
+    rows_per_s: float = 0.0
+    eta_s: float | None = None
 
 
 Report = Callable[[Progress], None]
@@ -80,7 +81,7 @@ def text_of(progress: Progress) -> str:
     'sim1.main  read  [######------------------]  25 %  50,000 of 200,000 rows  25,000 rows/s  6 s left'
     >>> text_of(Progress("read", "sim1.main", 50_000, None, 25_000.0, None))
     'sim1.main  read  50,000 rows  25,000 rows/s'
-    >>> text_of(Progress("sort", "sim1.main", 200_000, None, 0.0, None))
+    >>> text_of(Progress("sort", "sim1.main", 200_000))
     'sim1.main  sort  200,000 rows'
     """
     parts = [progress.table, progress.stage]

@@ -79,31 +79,35 @@ class TableRows:
 def open_rows(described: DescribedTable, paths: Sequence[Path]) -> TableRows:
     """Open the files of a table; the columns of each are those described, in any order and case.
 
-    A column that a file lacks is a LoadError; one that is not described is left out and named in `extra`.
+    Columns that a file lacks are a LoadError; those not described are left out and named in `extra`.
     """
     sources = []
     extra: dict[str, None] = {}
     for path in paths:
         file = opened(path, described.table.name)
-        names = tuple(_name_in(file.names, column.data, path) for column in described.columns)
+        names = _names_in(file.names, [column.data for column in described.columns], path)
         sources.append((path, file, names))
         extra |= dict.fromkeys(name for name in file.names if name not in names)
     return TableRows(described, tuple(sources), tuple(extra))
 
 
-def _name_in(names: Sequence[str], wanted: str, path: Path) -> str:
-    if names.count(wanted) == 1:
-        return wanted
-    found = [name for name in names if name.lower() == wanted.lower()]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise LoadError(f"{path.name} has {len(found)} columns of the name {wanted} (in any case).")
-    close = nearest(wanted, names)
-    raise LoadError(
-        f"{path.name} has no column {wanted}.",
-        hint=f"It has {', '.join(close or names)}; the column's key `data` names the one to read.",
-    )
+def _names_in(names: Sequence[str], wanted: Sequence[str], path: Path) -> tuple[str, ...]:
+    """The file's spellings of the columns `wanted`: the same to the letter, else the only one in any case."""
+    by_lower: dict[str, list[str]] = {}
+    for name in names:
+        by_lower.setdefault(name.lower(), []).append(name)
+    found = [[name] if names.count(name) == 1 else by_lower.get(name.lower(), []) for name in wanted]
+    missing = [name for name, matches in zip(wanted, found, strict=True) if not matches]
+    if missing:
+        close = [match for name in missing for match in nearest(name, names, 1)]
+        raise LoadError(
+            f"{path.name} has no column {', '.join(missing)}.",
+            hint=f"It has {', '.join(close or names)}; a column's key `data` names the one to read.",
+        )
+    for name, matches in zip(wanted, found, strict=True):
+        if len(matches) > 1:
+            raise LoadError(f"{path.name} has {len(matches)} columns of the name {name} (in any case).")
+    return tuple(matches[0] for matches in found)
 
 
 def _is_lon(described: DescribedTable, column: Column) -> bool | None:
