@@ -17,6 +17,7 @@ auth dali | vosi uws
 context
 tap sia footprint anomaly portal
 jobs
+home
 app worker serve check
 load
 cli

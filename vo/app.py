@@ -10,19 +10,16 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
 
+from vo import home
 from vo.config import Config
 from vo.context import open_context
 from vo.dali import EXCEPTION_HANDLERS
 from vo.tap import endpoints as tap
-from vo.tap.pages import home_page
 from vo.tap.schema import describe
 from vo.uws.endpoints import stylesheet_route
 
-SERVICES = (tap,)
+SERVICES = (home, tap)
 """The services, each a module whose `routes` are its resources."""
 
 DRAIN_S = 2
@@ -45,7 +42,6 @@ def create_app(config: Config) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/", home),
             stylesheet_route(),
             *(route for service in SERVICES for route in service.routes()),
         ],
@@ -69,10 +65,3 @@ def run_web(config: Config) -> None:
         timeout_graceful_shutdown=DRAIN_S,
         server_header=False,
     )
-
-
-async def home(request: Request) -> Response:
-    """The first page."""
-    context = request.app.state.context
-    catalog = await run_in_threadpool(context.database.catalog)
-    return HTMLResponse(home_page(context.base_url(request), context.config.title, catalog))

@@ -85,10 +85,15 @@ async def show_examples(request: Request) -> Response:
 async def home(request: Request) -> Response:
     """The page for people (TAP 1.1, 2.2)."""
     context = _context(request)
-    catalog = await _catalog(request)
-    return HTMLResponse(
-        service_page(context.base_url(request), context.config.title, catalog, examples(catalog))
+    params, catalog = await read_params(request), await _catalog(request)
+    page = service_page(
+        context.base_url(request),
+        context.config.title,
+        catalog,
+        examples(catalog),
+        query=params.single("QUERY") or "",
     )
+    return HTMLResponse(page)
 
 
 def _context(request: Request) -> Context:

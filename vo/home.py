@@ -1,0 +1,64 @@
+"""The first page of the service."""
+
+from __future__ import annotations
+
+from html import escape
+from string import Template
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from vo.catalog import Catalog, Schema
+from vo.context import Context
+from vo.tap.pages import page
+
+_HOME = Template("""\
+<header>
+<h1>$title</h1>
+<p class="lead">A data release on the standards of the Virtual Observatory.</p>
+</header>
+<p><a class="button" href="$url/tap">Query the catalogue</a></p>
+<p>$rows rows in $tables tables. In TOPCAT, pyvo and other clients the TAP URL is
+<code>$url/tap</code>.</p>
+<h2>What is published</h2>
+<dl>
+$schemas
+</dl>
+<h2>For programs</h2>
+<dl>
+<dt><a href="$url/tap/capabilities">/tap/capabilities</a></dt><dd>What the service can do.</dd>
+<dt><a href="$url/tap/tables">/tap/tables</a></dt><dd>All tables and columns, as XML.</dd>
+<dt><a href="$url/tap/examples">/tap/examples</a></dt><dd>Queries to start from.</dd>
+<dt><a href="$url/tap/availability">/tap/availability</a></dt><dd>Whether the service is up.</dd>
+</dl>""")
+
+
+def routes() -> list[Route]:
+    """The route of the page."""
+    return [Route("/", home)]
+
+
+async def home(request: Request) -> Response:
+    """What is published here, and where to go on."""
+    context: Context = request.app.state.context
+    catalog = await run_in_threadpool(context.database.catalog)
+    return HTMLResponse(home_page(context.base_url(request), context.config.title, catalog))
+
+
+def home_page(base_url: str, title: str, catalog: Catalog) -> str:
+    """The page for a catalogue; `base_url` is that of the service."""
+    tables = [table for table in catalog.tables() if table.schema != "TAP_SCHEMA"]
+    body = _HOME.substitute(
+        title=escape(title),
+        url=escape(base_url),
+        rows=f"{sum(table.nrows or 0 for table in tables):,}",
+        tables=len(tables),
+        schemas="\n".join(_schema(schema) for schema in catalog.schemas),
+    )
+    return page(title, body)
+
+
+def _schema(schema: Schema) -> str:
+    return f"<dt>{escape(schema.name)}</dt><dd>{escape(schema.description or '')}</dd>"
