@@ -209,3 +209,31 @@ def test_conversion_is_exact_or_refused(numbers: list[float | None]) -> None:
 
 def _is_int(number: float) -> bool:
     return number.is_integer() and -(2**31) <= number < 2**31
+
+
+FITS_FLAWS = {
+    "no table": (fits.HDUList([fits.PrimaryHDU()]), "stars.fits has no binary table"),
+    "heap": (
+        fits.HDUList(
+            [
+                fits.PrimaryHDU(),
+                fits.BinTableHDU.from_columns(
+                    [fits.Column(name, "PJ()", array=[[1], [2, 3]]) for name in ("id", "ra", "dec", "mag")],
+                    name="stars",
+                ),
+            ]
+        ),
+        "stars.fits: column id of TFORM PJ(2) cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize("flaw", FITS_FLAWS)
+def test_fits_that_cannot_be_read(flaw: str, tmp_path: Path) -> None:
+    """What a FITS file lacks, or has and we cannot read, is named."""
+    hdus, message = FITS_FLAWS[flaw]
+    hdus.writeto(tmp_path / "stars.fits")
+    (tmp_path / "release.yaml").write_text(STARS)
+    with pytest.raises(LoadError) as caught:
+        load_release(tmp_path, config_of(tmp_path / "data"))
+    assert message in str(caught.value)

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vo.catalog import Catalog, Schema, Table
+from vo.catalog import Catalog, Schema
 from vo.config import Config
 from vo.errors import LoadError
 from vo.load.progress import Progress, Report
@@ -76,6 +76,9 @@ def _attached(target: Path, config: Config) -> Iterator[duckdb.DuckDBPyConnectio
         connection.execute(f"ATTACH '{path}' AS {_quoted(_FILE)}")
         yield connection
         connection.execute(f"DETACH {_quoted(_FILE)}")
+    except duckdb.Error as error:
+        reason = str(error).strip().splitlines()[0]
+        raise LoadError(f"DuckDB could not write {target.name}: {reason}") from error
     finally:
         connection.close()
 
@@ -90,8 +93,9 @@ def _store(connection: duckdb.DuckDBPyConnection, rows: TableRows, report: Repor
     try:
         _run(connection, f"CREATE TABLE {path} AS FROM incoming{order}", lambda: report(stream.progress()))
     except duckdb.Error as error:
-        # What broke the stream reaches DuckDB as text only.
-        raise stream.error or _failed(table, error) from error
+        if stream.error is not None:  # it reached DuckDB as text only
+            raise stream.error from error
+        raise
     finally:
         connection.unregister("incoming")
     _refuse_repeats(connection, rows, stream.count, report)
@@ -115,11 +119,6 @@ def _run(
             connection.interrupt()
             raise
         return first_row.result()
-
-
-def _failed(table: Table, error: duckdb.Error) -> LoadError:
-    reason = str(error).strip().splitlines()[0]
-    return LoadError(f"The database could not store {table.qualified}: {reason}")
 
 
 class _Stream:

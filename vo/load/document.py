@@ -55,6 +55,8 @@ def documents(path: Path, problems: Problems) -> list[yaml.Node]:
                 problems.add(event.start_mark.line + 1, f"The alias *{event.anchor} is not supported.")
         problems.check()
         return list(yaml.compose_all(text, Loader=_Loader))
+    except OSError as error:
+        problems.add(0, f"The file cannot be read: {error.strerror}.")
     except UnicodeDecodeError as error:
         problems.add(0, f"The file is not UTF-8: {error.reason} at byte {error.start}.")
     except yaml.MarkedYAMLError as error:

@@ -17,6 +17,7 @@ from vo.errors import LoadError
 
 Array = np.ndarray[Any, Any]
 
+_SIGNATURE = b"SIMPLE  ="
 _FORM = re.compile(r"\s*([0-9]*)([A-Z])")
 _CODES: Mapping[str, str] = {
     "L": "S1",
@@ -102,6 +103,9 @@ class FitsFile:
 
 def _chosen(path: Path, table: str) -> tuple[fits.Header, int]:
     """The header of the binary table to read, and where in the file its rows begin."""
+    with path.open("rb") as raw:
+        if raw.read(len(_SIGNATURE)) != _SIGNATURE:  # astropy would see through compression, we would not
+            raise LoadError(f"{path.name} is not a FITS file (a compressed one must be unpacked first).")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what astropy finds odd does not concern the rows

@@ -134,16 +134,16 @@ def _unread(rows: Sequence[TableRows]) -> Iterator[str]:
 
 def _refuse_taken(schemas: Sequence[Schema], release: str, releases_dir: Path) -> None:
     """Refuse a schema that another release publishes: of two, a query would find either."""
-    names = {schema.name.lower() for schema in schemas}
+    ours = {schema.name.lower(): schema.name for schema in schemas}
     for path in sorted(releases_dir.glob("*.duckdb")):
         if path.stem.lower() == release.lower() and path.stem != release:
             raise LoadError(f"There is a release {path.stem}, which differs from {release} in case only.")
         if path.stem == release:
             continue
         for schema in _served(path).schemas:
-            if schema.name.lower() in names:
+            if schema.name.lower() in ours:
                 raise LoadError(
-                    f"The schema {schema.name} is served by the release {path.stem} already.",
+                    f"The schema {ours[schema.name.lower()]} is served by the release {path.stem} already.",
                     hint=f"Rename the schema, load it as the release {path.stem}, or remove {path}.",
                 )
 
