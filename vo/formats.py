@@ -19,7 +19,7 @@ from vo.votable.binary2 import BINARY2
 from vo.votable.document import Notes, Serialisation, head, tail
 from vo.votable.tabledata import TABLEDATA
 
-FIRST_BLOCK, BLOCK, LARGEST_BLOCK = 16_384, 262_144, 1_048_576
+FIRST_BLOCK, BLOCK, LARGEST_BLOCK = 16_384, 786_432, 2_097_152
 """Bytes of a block: at least, for the first and for the others, and at most."""
 _FIRST_PIECE, _PIECE = 8_192, 524_288
 """Bytes of Arrow data that are encoded at a time, at first and then."""
