@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import pytest
 from astropy import units
 from astropy.coordinates import Latitude, Longitude
 from astropy.io import fits
+from astropy.io.votable import from_table
+from astropy.table import MaskedColumn, Table
 from loading import POSITION, config_of, load_catalogue, rows_of, write_stars
 
 from vo.catalog import Catalog
@@ -105,11 +108,33 @@ def _write_fits(directory: Path) -> None:
     path.write_bytes(raw)
 
 
+def _write_votable(directory: Path, serialisation: str) -> None:
+    """As astropy writes it; times are texts, and truths 0 and 1, as it writes bits in its own way."""
+    masked = {name: [value is None for value in values] for name, values in ROWS.items()}
+    filled = {
+        name: [_BLANKS.get(name, 0) if value is None else value for value in values]
+        for name, values in ROWS.items()
+    }
+    filled["seen"] = [value and value.isoformat() for value in filled["seen"]]
+    table = Table([MaskedColumn(filled[n], mask=masked[n], name=n, dtype=_DTYPES.get(n)) for n in ROWS])
+    votable = from_table(table)
+    for field in votable.get_first_table().fields:
+        if field.name in ("flags", "good"):
+            field.values.null = -99  # BINARY has no other NULL for whole numbers
+    votable.to_xml(str(directory / "things.vot"), tabledata_format=serialisation)
+
+
+_BLANKS = {"name": "", "seen": ""}
+_DTYPES = {"mag": np.float32, "flags": np.int32, "good": np.int16, "name": "U12"}
+
 WRITERS: dict[str, Callable[[Path], None]] = {
     "parquet": _write_parquet,
     "csv": _write_csv,
     "csv.gz": _write_gzipped_csv,
     "fits": _write_fits,
+    "tabledata": partial(_write_votable, serialisation="tabledata"),
+    "binary": partial(_write_votable, serialisation="binary"),
+    "binary2": partial(_write_votable, serialisation="binary2"),
 }
 
 
@@ -124,7 +149,10 @@ def test_rows_of_every_format(suffix: str, tmp_path: Path) -> None:
     assert loaded.tables == (("mixed.things", 4),)
     found = rows_of(loaded, config, f"SELECT {', '.join(ROWS)} FROM r.mixed.things ORDER BY id")
     expected = sorted(zip(*ROWS.values(), strict=True))
-    if suffix == "fits":  # NaN is a float's own value there; only for a position does it mean "none"
+    if suffix in (
+        "fits",
+        "binary",
+    ):  # NaN is a float's own value there; only for a position does it mean "none"
         assert [row[3] for row in found if row[0] == 2] == [pytest.approx(float("nan"), nan_ok=True)]
         found = [(*row[:3], None, *row[4:]) if row[0] == 2 else row for row in found]
     assert found == expected

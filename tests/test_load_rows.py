@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
+from astropy.io.votable import from_table
+from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loading import STAR_ROWS, STARS, config_of, rows_of, write_stars
@@ -164,7 +167,22 @@ def _write_fits(directory: Path) -> Path:
     return directory / "stars.fits"
 
 
-@pytest.mark.parametrize("write", [_write_parquet, _write_fits])
+def _write_votable(directory: Path, serialisation: str) -> Path:
+    rows = {"id": list(range(300)), "ra": [1.0] * 300, "dec": [0.0] * 300, "mag": [1.5] * 300}
+    from_table(Table(rows)).to_xml(str(directory / "stars.vot"), tabledata_format=serialisation)
+    return directory / "stars.vot"
+
+
+WRITERS = {
+    "parquet": _write_parquet,
+    "fits": _write_fits,
+    "tabledata": partial(_write_votable, serialisation="tabledata"),
+    "binary": partial(_write_votable, serialisation="binary"),
+    "binary2": partial(_write_votable, serialisation="binary2"),
+}
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
 @pytest.mark.parametrize("kept", [0.05, 0.5, 0.9])
 def test_truncated_file(write: Any, kept: float, tmp_path: Path) -> None:  # noqa: ANN401  a parameter of pytest
     """A file that was cut off is refused by name, wherever the cut is."""
@@ -237,3 +255,12 @@ def test_fits_that_cannot_be_read(flaw: str, tmp_path: Path) -> None:
     with pytest.raises(LoadError) as caught:
         load_release(tmp_path, config_of(tmp_path / "data"))
     assert message in str(caught.value)
+
+
+def test_broken_votable(tmp_path: Path) -> None:
+    """A cell that is not what its FIELD says is named with file, row and column."""
+    path = _write_votable(tmp_path, "tabledata")
+    path.write_text(path.read_text().replace("<TD>7</TD>", "<TD>seven</TD>", 1))
+    (tmp_path / "release.yaml").write_text(STARS)
+    with pytest.raises(LoadError, match=r"stars\.vot.* Row 8.*, column id: .*seven"):
+        load_release(tmp_path, config_of(tmp_path / "data"))

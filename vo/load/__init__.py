@@ -1,6 +1,7 @@
 """`vo load`: a directory with a description and data files becomes a release that is served."""
 
+from vo.load.describe import describe
 from vo.load.progress import Progress, ProgressLine, Report
 from vo.load.release import Loaded, load_release
 
-__all__ = ["Loaded", "Progress", "ProgressLine", "Report", "load_release"]
+__all__ = ["Loaded", "Progress", "ProgressLine", "Report", "describe", "load_release"]

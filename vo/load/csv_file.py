@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
@@ -24,6 +25,8 @@ class CsvFile:
     """A CSV file, read in blocks; every value is a text, and an empty one without quotes is NULL."""
 
     rows: int | None = None
+
+    hints: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
     def __init__(self, path: Path) -> None:
         self._path = path

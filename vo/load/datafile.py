@@ -15,6 +15,7 @@ from vo.load.description import DescribedTable, Description
 from vo.load.document import Problems
 from vo.load.fits_file import FitsFile
 from vo.load.parquet_file import ParquetFile
+from vo.load.votable_file import VOTableFile
 
 
 class DataFile(Protocol):
@@ -26,6 +27,9 @@ class DataFile(Protocol):
     rows: int | None
     """How many rows it has, where that is known beforehand."""
 
+    hints: Mapping[str, Mapping[str, str]]
+    """What it says of its columns, as keys of a description: units, UCDs."""
+
     def batches(self, names: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """The columns `names`, in that order and in the types of the file."""
         ...
@@ -35,6 +39,8 @@ KINDS: Mapping[str, Callable[[Path, str], DataFile]] = {
     ".parquet": lambda path, _: ParquetFile(path),
     ".fits": FitsFile,
     ".fit": FitsFile,
+    ".vot": lambda path, _: VOTableFile(path),
+    ".xml": lambda path, _: VOTableFile(path),
     ".csv": lambda path, _: CsvFile(path),
     ".csv.gz": lambda path, _: CsvFile(path),
 }
@@ -43,7 +49,19 @@ KINDS: Mapping[str, Callable[[Path, str], DataFile]] = {
 
 def opened(path: Path, table: str) -> DataFile:
     """The rows of `table` in the file `path`; what cannot be read is a LoadError that names it."""
-    return KINDS[_suffix(path.name)](path, table)
+    suffix = _suffix(path.name)
+    if not suffix:
+        raise LoadError(f"{path.name} is not of a known kind: {', '.join(KINDS)}.")
+    return KINDS[suffix](path, table)
+
+
+def stem(path: Path) -> str:
+    """The name of a data file without what tells its kind.
+
+    >>> stem(Path("stars.csv.gz"))
+    'stars'
+    """
+    return path.name[: -len(_suffix(path.name))] if _suffix(path.name) else path.name
 
 
 def find_files(description: Description) -> list[list[Path]]:

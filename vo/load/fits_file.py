@@ -53,6 +53,7 @@ class _Field:
     scale: float
     zero: float
     null: int | None
+    unit: str
 
     @property
     def dtype(self) -> str:
@@ -74,6 +75,9 @@ class FitsFile:
         self._fields = [_field(header, number, path) for number in range(1, header["TFIELDS"] + 1)]
         self._dtype = np.dtype([(f"f{i}", field.dtype) for i, field in enumerate(self._fields)])
         self.names = tuple(field.name for field in self._fields)
+        self.hints: Mapping[str, Mapping[str, str]] = {
+            field.name: {"ivoa:unit": field.unit} for field in self._fields if field.unit
+        }
         if self._dtype.itemsize != header["NAXIS1"]:
             raise LoadError(f"{path.name}: its TFORMs do not fill a row of {header['NAXIS1']} bytes.")
         missing = self._start + header["NAXIS1"] * header["NAXIS2"] - path.stat().st_size
@@ -134,6 +138,7 @@ def _field(header: fits.Header, number: int, path: Path) -> _Field:
         scale=float(header.get(f"TSCAL{number}", 1.0)),
         zero=float(header.get(f"TZERO{number}", 0.0)),
         null=header.get(f"TNULL{number}"),
+        unit=str(header.get(f"TUNIT{number}", "")).strip(),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +16,8 @@ _BUFFER_BYTES = 1 << 20
 
 class ParquetFile:
     """A Parquet file, read page by page."""
+
+    hints: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,0 +1,101 @@
+"""A first `release.yaml` for a data file, from what the file says of itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pt
+import yaml
+
+from vo.catalog import Column
+from vo.errors import LoadError
+from vo.load.cast import BrokenValueError, converted
+from vo.load.columns import KINDS
+from vo.load.datafile import DataFile, opened, stem
+
+_ROWS = 65_536
+
+_FROM_TEXT = ("long", "double", "boolean", "timestamp", "unicode")
+"""What a text may really be, the narrowest first; the last takes every text."""
+
+_FROM_TYPE: Sequence[tuple[Any, str]] = (
+    (pt.is_boolean, "boolean"),
+    (pt.is_uint8, "byte"),
+    (lambda kind: pt.is_integer(kind) and kind.bit_width < 16, "short"),  # noqa: PLR2004
+    (pt.is_int16, "short"),
+    (lambda kind: pt.is_int32(kind) or pt.is_uint16(kind), "int"),
+    (pt.is_integer, "long"),
+    (lambda kind: pt.is_float16(kind) or pt.is_float32(kind), "float"),
+    (lambda kind: pt.is_floating(kind) or pt.is_decimal(kind), "double"),
+    (pt.is_temporal, "timestamp"),
+    (lambda kind: pt.is_binary(kind) or pt.is_large_binary(kind), "binary"),
+)
+
+_POSITIONS = {
+    "pos.eq.ra;meta.main": frozenset("ra raj2000 radeg raicrs ramean alphaj2000".split()),
+    "pos.eq.dec;meta.main": frozenset("dec dej2000 decj2000 decdeg dedeg deicrs decmean deltaj2000".split()),
+}
+"""What the columns of a main position are often called, without underscores and in lower case."""
+
+
+def describe(path: Path) -> str:
+    """A description of the one data file `path` to begin with, as YAML: names, types, units, position.
+
+    Types of texts are judged by the first rows. What cannot be read is left out.
+    """
+    file = opened(path, stem(path))
+    columns = [found for name in file.names if (found := _column(file, name)) is not None]
+    _mark_position(columns)
+    name = re.sub(r"\W+", "_", stem(path)).strip("_").lower() or "objects"
+    table = {"name": name, "description": "One row …", "data": path.name, "columns": columns}
+    release = {"name": name, "description": "What this is …", "tables": [table]}
+    return str(yaml.safe_dump(release, sort_keys=False, allow_unicode=True, width=110))
+
+
+def _column(file: DataFile, name: str) -> dict[str, Any] | None:
+    """The keys of one column; None: its values cannot be read."""
+    try:
+        batch = next(file.batches([name], _ROWS), None)
+    except LoadError:
+        return None
+    values = pa.nulls(0, pa.string()) if batch is None else batch.column(0)
+    return {"name": name, **_type_of(values), **file.hints.get(name, {})}
+
+
+def _type_of(values: pa.Array) -> dict[str, Any]:
+    kind = values.type
+    if pt.is_list(kind) or pt.is_large_list(kind) or pt.is_fixed_size_list(kind):
+        size = str(kind.list_size) if pt.is_fixed_size_list(kind) else "*"
+        return {**_type_of(pa.nulls(0, kind.value_type)), "votable:arraysize": size}
+    if pt.is_dictionary(kind):
+        return _type_of(pa.nulls(0, kind.value_type))
+    for matches, datatype in _FROM_TYPE:
+        if matches(kind):
+            return {"datatype": datatype}
+    if values.null_count == len(values):
+        return {"datatype": "unicode"}
+    return {"datatype": next(datatype for datatype in _FROM_TEXT if _fits(values, datatype))}
+
+
+def _fits(values: pa.Array, datatype: str) -> bool:
+    kind = KINDS[datatype]
+    try:
+        converted(values, Column("", kind.datatype, "*" if kind.xtype else None, kind.xtype))
+    except BrokenValueError:
+        return False
+    return True
+
+
+def _mark_position(columns: Sequence[dict[str, Any]]) -> None:
+    """Give the main position its UCDs and unit, if it can be told by its names and nobody has it yet."""
+    told = {str(column.get("ivoa:ucd", "")).lower() for column in columns}
+    found = [
+        [c for c in columns if c["name"].lower().replace("_", "") in names] for names in _POSITIONS.values()
+    ]
+    if all(len(matches) == 1 for matches in found) and told.isdisjoint(_POSITIONS):
+        for [column], ucd in zip(found, _POSITIONS, strict=True):
+            column.update({"datatype": "double", "ivoa:unit": "deg", "ivoa:ucd": ucd})
