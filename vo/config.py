@@ -27,6 +27,7 @@ class Config:
     relay_url: str = _setting(
         "", "Redis that relays sync results (no persistence); `vo serve` starts its own."
     )
+    relay_dir: str = _setting("", "Directory in memory shared by web and workers, which speeds the relay up.")
     title: str = _setting("vo data service", "Name of the service on its pages and documents.")
     authority: str = _setting("vo.example", "IVOA authority in identifiers made by this service.")
     user_header: str = _setting(
@@ -73,6 +74,11 @@ class Config:
     def releases_dir(self) -> Path:
         """Where the release files lie."""
         return self.data_dir / "releases"
+
+    @property
+    def relay_blocks(self) -> Path | None:
+        """The directory of `relay_dir`; None: blocks go through Redis."""
+        return Path(self.relay_dir) if self.relay_dir else None
 
     @property
     def results_dir(self) -> Path:

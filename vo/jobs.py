@@ -63,7 +63,8 @@ def run_job(job_id: str, context: Context) -> None:
 
 def _sink(run: Run, context: Context) -> Sink:
     if run.job.lane == SYNC_LANE:
-        return RelaySink(RelayWriter(context.relay, run.job.id, run.check))
+        directory = context.config.relay_blocks
+        return RelaySink(RelayWriter(context.relay, run.job.id, run.check, directory=directory))
     return FileSink(run, context.results)
 
 

@@ -41,6 +41,7 @@ STEADY_S = 10.0
 """A child that lived this long is restarted at once; others wait longer each time."""
 
 _PR_SET_PDEATHSIG = 1
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  the directory made there is ours alone
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,11 @@ def serve(config: Config, on_ready: Callable[[Catalog], object]) -> None:
     `on_ready` is called with what is published once the first query was answered.
     """
     config.data_dir.mkdir(parents=True, exist_ok=True)
-    with _locked(config.data_dir), tempfile.TemporaryDirectory(prefix="vo-run-") as run_dir:
+    with (
+        _locked(config.data_dir) as lock,
+        tempfile.TemporaryDirectory(prefix="vo-run-", dir=_memory_dir()) as run_dir,
+    ):
+        _remember(lock, run_dir)
         served = _with_own_redis(config, Path(run_dir))
         children = [*_redis_children(served, Path(run_dir)), *_service_children(served)]
         _supervise(children, served, on_ready)
@@ -158,7 +163,13 @@ def _with_own_redis(config: Config, run_dir: Path) -> Config:
         data_dir=config.data_dir.resolve(),
         state_url=f"unix://{run_dir}/state.sock",
         relay_url=f"unix://{run_dir}/relay.sock",
+        relay_dir=str(run_dir),
     )
+
+
+def _memory_dir() -> str | None:
+    """A file system in memory, for sockets and for blocks on their way; None: the usual temporary one."""
+    return str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None
 
 
 def _redis_children(config: Config, run_dir: Path) -> list[_Child]:
@@ -244,14 +255,36 @@ def _locked(data_dir: Path) -> Iterator[IO[str]]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.seek(0)
+            owner = file.readline().strip() or "?"
             raise ConfigError(
-                f"Another `vo serve` (process {file.read().strip() or '?'}) serves {data_dir}.",
+                f"Another `vo serve` (process {owner}) serves {data_dir}.",
                 hint="Stop it first, or choose another --data.",
             ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
         yield file
+
+
+def _remember(lock: IO[str], run_dir: str) -> None:
+    """Write down who serves and where, after clearing up behind a supervisor that was killed."""
+    lock.seek(0)
+    _, *killed = lock.read().split("\n")
+    if killed and killed[0].startswith(f"{Path(run_dir).parent}/vo-run-"):
+        _await_end(Path(killed[0]))
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n{run_dir}")
+    lock.flush()
+
+
+def _await_end(run_dir: Path, timeout_s: float = 10.0) -> None:
+    """Two servers on one append-only file would ruin it: wait until the old one has gone."""
+    deadline = time.monotonic() + timeout_s
+    with Redis.from_url(f"unix://{run_dir}/state.sock", retry=None) as client:
+        while time.monotonic() < deadline:
+            try:
+                client.ping()
+            except RedisError:
+                break
+            time.sleep(0.05)
+    shutil.rmtree(run_dir, ignore_errors=True)
 
 
 def _die_with_parent() -> None:

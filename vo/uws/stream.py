@@ -29,6 +29,11 @@ class Services(Protocol):
     """What a sync response needs of the service's context."""
 
     @property
+    def config(self) -> Config:
+        """The settings."""
+        ...
+
+    @property
     def store(self) -> JobStore:
         """The jobs."""
         ...
@@ -89,7 +94,9 @@ class SyncResponse(Response):
                 await asyncio.shield(run_in_threadpool(self._abort))
 
     async def _answer(self, send: Send) -> None:
-        reader = RelayReader(self._services.relay_async, self._job.id, self._is_over)
+        services = self._services
+        directory = services.config.relay_blocks
+        reader = RelayReader(services.relay_async, self._job.id, self._is_over, directory=directory)
         async with reader:
             await run_in_threadpool(self._submit)
             try:
