@@ -51,8 +51,9 @@ def service_page(
     sections = (
         _HEAD.substitute(title=_text(title), url=_text(url)),
         _FORM.substitute(url=_text(url), query=_text(first), formats=_formats()),
-        "<h2>Examples</h2>",
+        '<h2>Examples</h2>\n<div class="examples">',
         *(_collapsed(example, url) for example in examples),
+        "</div>",
         _TABLES.substitute(rows="\n".join(_table_row(table, url) for table in catalog.tables())),
         _CLIENTS.substitute(url=_text(url), table=_text(_plain_table(catalog))),
         _endpoints(url),
