@@ -70,7 +70,7 @@ def _extra_table() -> Table:
         Column("z", "double"),
         Column("seen", "char", "*", xtype="timestamp"),
         Column("pos", "double", "2", xtype="point", unit="deg"),
-        Column("area", "double", "*", xtype="polygon", unit="deg"),
+        Column("footprint", "double", "*", xtype="polygon", unit="deg"),
         Column("disc", "double", "3", xtype="circle", unit="deg"),
         Column("good", "boolean"),
         Column("bands", "char", "*"),
@@ -157,7 +157,7 @@ def _write(path: Path, stars: dict[str, Any]) -> None:
               (3, 2.5, NULL, NULL, NULL, NULL, NULL, NULL),
               (7, 7.5, TIMESTAMP '2022-01-01 00:00:00', [0, 90]::DOUBLE[2],
                [0, 89, 120, 89, 240, 89]::DOUBLE[], [0, 90, 0.5]::DOUBLE[3], true, 'y'))
-              AS t(id, z, seen, pos, area, disc, good, bands)"""
+              AS t(id, z, seen, pos, footprint, disc, good, bands)"""
         )
         writer.execute("ALTER TABLE sim1.extra ALTER id TYPE BIGINT")
         writer.execute("ALTER TABLE sim1.extra ALTER z TYPE DOUBLE")

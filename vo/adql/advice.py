@@ -84,7 +84,7 @@ def for_function(name: str) -> str | None:
     """Which function may be meant by an unknown name."""
     if name.upper() in _FUNCTIONS:
         return _FUNCTIONS[name.upper()]
-    return did_you_mean(nearest(name, [known for known in FUNCTIONS], 2))
+    return did_you_mean(nearest(name, list(FUNCTIONS), 2))
 
 
 def did_you_mean(candidates: Sequence[str]) -> str | None:

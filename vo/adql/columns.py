@@ -7,15 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from vo.adql.calls import united
 from vo.adql.grouping import judge_grouping
 from vo.adql.joins import joined
-from vo.adql.kinds import Kind, kind_of
+from vo.adql.kinds import Kind, kind_of, united
 from vo.adql.names import Names, published_table
 from vo.adql.nodes import Call, Joined, describe, described
 from vo.adql.problems import Problems, span_of
+from vo.adql.reader import Reader
 from vo.adql.scopes import Field, Relation, Scope, Source, Visible, same
-from vo.adql.values import Values
 from vo.catalog import Catalog, Column, is_regular
 from vo.reserved import RESERVED
 
@@ -129,36 +128,36 @@ class Queries:
         tree, relation = self._from(select.args["from_"].this, parent)
         select.args["from_"].set("this", tree)
         scope = Scope(relation, parent)
-        values = Values(scope, self, self.problems)
-        self._condition(select, "where", replace(values, aggregates="WHERE"))
-        items = self._items(select, values)
-        read = [(alias, values.value(item)) for alias, item in items]
+        reader = Reader(scope, self, self.problems)
+        self._condition(select, "where", replace(reader, refused="WHERE"))
+        items = self._items(select, reader)
+        read = [(alias, reader.value(item)) for alias, item in items]
         columns = _named(read)
         outputs = [value for _, value in read]
         scope.selected.extend((column.name, value) for column, value in zip(columns, outputs, strict=True))
-        self._group_by(select, replace(values, aggregates="GROUP BY"))
-        self._condition(select, "having", values)
+        self._group_by(select, replace(reader, refused="GROUP BY"))
+        self._condition(select, "having", reader)
         select.set("expressions", outputs)
-        self._order_by(select, values)
-        if values.found_aggregate or select.args.get("group") or select.args.get("having"):
+        self._order_by(select, reader)
+        if reader.found_aggregate or select.args.get("group") or select.args.get("having"):
             judge_grouping(select, relation.aliases, self.problems)
         select.set("expressions", [_output(i, value) for i, value in enumerate(outputs, 1)])
         return columns
 
     @staticmethod
-    def _condition(select: exp.Select, clause: str, values: Values) -> None:
+    def _condition(select: exp.Select, clause: str, reader: Reader) -> None:
         node = select.args.get(clause)
         if node is not None:
-            node.set("this", values.condition(node.this))
+            node.set("this", reader.condition(node.this))
 
-    def _items(self, select: exp.Select, values: Values) -> list[tuple[str | None, exp.Expr]]:
+    def _items(self, select: exp.Select, reader: Reader) -> list[tuple[str | None, exp.Expr]]:
         """The items of SELECT with their aliases, the stars written out."""
         items: list[tuple[str | None, exp.Expr]] = []
         for item in select.expressions:
             if isinstance(item, exp.Star):
-                items += [(None, column.reference()) for column in values.scope.relation.columns]
+                items += [(None, column.reference()) for column in reader.scope.relation.columns]
             elif isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
-                items += [(None, column.reference()) for column in self._of_table(item, values.scope)]
+                items += [(None, column.reference()) for column in self._of_table(item, reader.scope)]
             elif isinstance(item, exp.Alias):
                 items.append((item.alias, item.this))
             else:
@@ -173,13 +172,13 @@ class Queries:
         Names(Scope(scope.relation), self.problems).judge_source(sources, qualifier, schema)
         return ()
 
-    def _group_by(self, select: exp.Select, values: Values) -> None:
+    def _group_by(self, select: exp.Select, reader: Reader) -> None:
         group = select.args.get("group")
         if group is None:
             return
         terms = []
         for term in group.expressions:
-            value = values.value(term)
+            value = reader.value(term)
             if value.find(exp.Column) is None and kind_of(described(value)) is not Kind.NULL:
                 self.problems.add(
                     "GROUP BY takes columns and expressions of them",
@@ -190,16 +189,16 @@ class Queries:
             terms.append(value)
         group.set("expressions", terms)
 
-    def _order_by(self, select: exp.Select, values: Values) -> None:
+    def _order_by(self, select: exp.Select, reader: Reader) -> None:
         """ORDER BY: what SELECT has is ordered by its number, so that no name is needed."""
         order = select.args.get("order")
         for term in order.expressions if order is not None else ():
             position = self._ordinal(term.this, len(select.expressions))
             if position is None:
                 # Names of SELECT come first, and names of the tables after them (SQL-92, 13.1).
-                reader = replace(values, prefer_selected=isinstance(term.this, exp.Column))
-                value = reader.value(term.this)
-                values.found_aggregate |= reader.found_aggregate
+                preferring = replace(reader, prefer_selected=isinstance(term.this, exp.Column))
+                value = preferring.value(term.this)
+                reader.found_aggregate |= preferring.found_aggregate
                 position = next((i for i, item in enumerate(select.expressions, 1) if item == value), None)
                 if position is None and select.args.get("distinct"):
                     self.problems.add(
@@ -222,8 +221,8 @@ class Queries:
             node.set("expression", right)
             relation = joined(node, first, second, self.problems)
             if node.args.get("on") is not None and not node.meta.get("made"):
-                values = Values(Scope(relation, parent), self, self.problems, aggregates="ON")
-                node.set("on", values.condition(node.args["on"]))
+                reader = Reader(Scope(relation, parent), self, self.problems, refused="ON")
+                node.set("on", reader.condition(node.args["on"]))
             return node, relation
         if isinstance(node, exp.Subquery):
             name: exp.Identifier = node.args["alias"].this
@@ -255,11 +254,11 @@ class Queries:
         return _aliased(exp.Table(**parts), alias), source
 
 
-def replace_of(values: Values, node: exp.Expr) -> exp.Expr:
+def replace_of(reader: Reader, node: exp.Expr) -> exp.Expr:
     """A term of ORDER BY: names of SELECT come first."""
-    reader = replace(values, prefer_selected=isinstance(node, exp.Column))
+    reader = replace(reader, prefer_selected=isinstance(node, exp.Column))
     value = reader.value(node)
-    values.found_aggregate |= reader.found_aggregate
+    reader.found_aggregate |= reader.found_aggregate
     return value
 
 

@@ -30,17 +30,19 @@ def constant(node: exp.Expr) -> float | None:
 
 
 def _folded(node: exp.Expr) -> float | None:
-    if isinstance(node, exp.Paren):
-        return _folded(node.this)
+    while isinstance(node, exp.Paren | exp.Cast):
+        node = node.this
+    if isinstance(node, exp.Literal):
+        return None if node.is_string else float(node.this)
     if isinstance(node, exp.Neg):
         value = _folded(node.this)
         return None if value is None else -value
-    if isinstance(node, exp.Cast):
-        return _folded(node.this)
-    if isinstance(node, exp.Literal):
-        return None if node.is_string else float(node.this)
     if isinstance(node, Call):
         return _of_call(node)
+    return _of_operation(node)
+
+
+def _of_operation(node: exp.Expr) -> float | None:
     operation = _OPERATIONS.get(type(node))
     if operation is None:
         return None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import product
 from typing import ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.generators.duckdb import DuckDBGenerator
 
+from vo.adql import duckdb_sphere
 from vo.adql.kinds import Kind, kind_of
-from vo.adql.nodes import Call, Flag, Joined, described
+from vo.adql.nodes import Call, Flag, Joined, Spread, described
 from vo.catalog import Column
 
 # {0}, {1} are the arguments. A name that is not here is printed as it is.
@@ -29,12 +31,38 @@ _FUNCTIONS: Mapping[str, str] = {
     "ELEMENT": "{0}[{1}]",
     "SQUARE": "({0} * {0})",
     "TUPLE": "[{}]",
+    "SHIFT_RIGHT": "({0} >> {1})",
+    "IVO_TO_MJD": "(EPOCH_US({0}) / 8.64e10 + 40587.0e0)",
+    "IVO_TO_JD": "(EPOCH_US({0}) / 8.64e10 + 2440587.5e0)",
+    "IVO_STRING_AGG": "STRING_AGG({})",
+    "HAS_WORD": r"REGEXP_MATCHES({0}, '(?i)(^|[^\pL])' || REGEXP_ESCAPE({1}) || '($|[^\pL])')",
+    "HASH_LIST_HAS": "LIST_CONTAINS(STRING_SPLIT(LOWER({0}), '#'), LOWER({1}))",
+    "CIRCLE": "[{}]",
+    "POLYGON": "[{}]",
     "CAST_SMALLINT": "CAST({0} AS SMALLINT)",
     "CAST_INTEGER": "CAST({0} AS INTEGER)",
     "CAST_BIGINT": "CAST({0} AS BIGINT)",
     "CAST_REAL": "CAST({0} AS REAL)",
     "CAST_DOUBLE": "CAST({0} AS DOUBLE)",
     "CAST_TIMESTAMP": "CAST({0} AS TIMESTAMP)",
+}
+
+
+def _cell(x: str, y: str, z: str, scale: str) -> str:
+    """The number of the cube that holds a vector; NULL for what is no number."""
+    counts = [f"(TRY_CAST(FLOOR({axis} * {scale}) AS BIGINT) + 1048576)" for axis in (x, y, z)]
+    return f"(({counts[0]} * 2097152 + {counts[1]}) * 2097152 + {counts[2]})"
+
+
+_WRITTEN_OUT: Mapping[str, Callable[..., str]] = {
+    "INSIDE": duckdb_sphere.inside,
+    "EDGE_DISTANCE": duckdb_sphere.edge_distance,
+    "EDGES_CROSS": duckdb_sphere.edges_cross,
+    "EDGES_TOUCH": duckdb_sphere.edges_touch,
+    "VERTICES_INSIDE": duckdb_sphere.vertices_inside,
+    "POLYGON_AREA": duckdb_sphere.area,
+    "POLYGON_CENTROID": duckdb_sphere.centroid,
+    "CELL": _cell,
 }
 _INTEGERS: Mapping[str, str] = {
     "SUM": "CAST(SUM({}) AS BIGINT)",
@@ -80,6 +108,7 @@ class _Generator(DuckDBGenerator):
         Call: lambda self, node: self.adql_call(node),
         Joined: lambda self, node: self.adql_join(node),
         Flag: lambda self, node: f"CAST({self.sql(node, 'this')} AS INTEGER)",
+        Spread: lambda self, node: self.adql_spread(node),
         exp.Ordered: lambda self, node: self.adql_ordered(node),
     }
 
@@ -91,6 +120,8 @@ class _Generator(DuckDBGenerator):
         if name in ("CAST_CHAR", "CAST_VARCHAR"):
             return self._cast_text(node)
         arguments = [self.sql(argument) for argument in node.arguments]
+        if name in _WRITTEN_OUT:
+            return _WRITTEN_OUT[name](*arguments)
         template = _FUNCTIONS.get(name)
         if name in _INTEGERS and kind_of(described(node)) is Kind.INTEGER:
             template = _INTEGERS[name]
@@ -116,6 +147,15 @@ class _Generator(DuckDBGenerator):
             return f"{left}, {right}"
         kind = "" if node.args["kind"] == "INNER" else f"{node.args['kind']} "
         return f"{left} {kind}JOIN {right} ON {self.sql(node, 'on')}"
+
+    def adql_spread(self, node: Spread) -> str:
+        """A table with each row once for every cell that its reach touches."""
+        axes = [self.sql(axis) for axis in node.expressions]
+        reach, scale = self.sql(node, "reach"), self.sql(node, "scale")
+        ends = [(f"({axis} - {reach})", f"({axis} + {reach})") for axis in axes]
+        cells = ", ".join(_cell(x, y, z, scale) for x, y, z in product(*ends))
+        spread = f"UNNEST(LIST_DISTINCT([{cells}])) AS {self.sql(node, 'name')}"
+        return f"(SELECT *, {spread} FROM {self.sql(node, 'this')}) AS {self.sql(node, 'alias')}"  # noqa: S608  printed from the tree
 
     def adql_ordered(self, node: exp.Ordered) -> str:
         """A term of ORDER BY, with the place of NULL in writing."""

@@ -7,17 +7,14 @@ types, and judged in `values.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
 
 from sqlglot import exp
 
 from vo.adql import advice
-from vo.adql.features import OFFERED
+from vo.adql.cursor import Cursor
 from vo.adql.functions import FUNCTIONS
 from vo.adql.kinds import TYPES
 from vo.adql.nodes import Call
-from vo.adql.problems import Problems
-from vo.adql.tokens import Token, scan
 
 MAX_NESTING = 200
 """Operators and parentheses inside each other at the most."""
@@ -46,105 +43,17 @@ _BINARY: dict[str, tuple[int, type[exp.Expr]]] = {
     "/": (10, exp.Div),
 }
 _UNARY = 11
+_NAMES = ("this", "table", "db", "catalog")
 _PREDICATES = frozenset({"NOT", "BETWEEN", "IN", "LIKE", "ILIKE", "IS"})
 _CONNECTORS: dict[str, tuple[int, type[exp.Connector]]] = {"OR": (_OR, exp.Or), "AND": (_AND, exp.And)}
 
-_Node = TypeVar("_Node", bound=exp.Expr)
 
-
-class Expressions:
-    """A cursor over the tokens of a query, and the rules that read expressions from it."""
+class Expressions(Cursor):
+    """The rules that read expressions."""
 
     def __init__(self, query: str) -> None:
-        self.problems = Problems(query)
-        self._tokens = scan(query)
-        self._index = 0
+        super().__init__(query)
         self._depth = 0
-        self.token = self._tokens[0]
-
-    # --- the cursor
-
-    def advance(self) -> Token:
-        """Step over the current token and return it."""
-        token = self.token
-        if token.kind != "end":
-            self._index += 1
-            self.token = self._tokens[self._index]
-        return token
-
-    @property
-    def following(self) -> Token:
-        """The token behind the current one."""
-        return self._tokens[min(self._index + 1, len(self._tokens) - 1)]
-
-    def at(self, *values: str) -> bool:
-        """Whether the current token is one of these words or signs."""
-        return self.token.value in values and self.token.kind in ("word", "operator")
-
-    def take(self, *values: str) -> Token | None:
-        """Step over the current token if it is one of these words or signs."""
-        return self.advance() if self.at(*values) else None
-
-    def expect(self, value: str, context: str) -> Token:
-        """Step over the word or sign that must stand here."""
-        if not self.at(value):
-            self.refuse(f"Expected {value} {context}")
-        return self.advance()
-
-    def refuse(
-        self,
-        message: str,
-        token: Token | None = None,
-        *,
-        rule: str | None = None,
-        suggestion: str | None = None,
-    ) -> NoReturn:
-        """Raise the QueryError of a syntax that is not ADQL, with the advice for its token."""
-        token = token or self.token
-        found = "the end of the query" if token.kind == "end" else token.text
-        if message.startswith("Expected"):
-            message = f"{message}, not {found}"
-            suggestion = suggestion or advice.for_token(token, self.following)
-        self.problems.add(message, token.span, rule=rule or "ADQL 2.1, appendix A", suggestion=suggestion)
-        raise self.problems.error()
-
-    def marked(self, node: _Node, start: int) -> _Node:
-        """`node`, with the place where it was written: from offset `start` to the last token taken."""
-        last = self._tokens[max(self._index - 1, 0)]
-        node.meta["span"] = (start, last.span[1])
-        return node
-
-    def require(self, form: str) -> None:
-        """Refuse the current word if the feature table does not offer it (ADQL 2.1, 4.1)."""
-        if form not in OFFERED:
-            self.refuse(f"This service does not offer {form}", rule="ADQL 2.1, 4.1")
-
-    # --- names
-
-    def identifier(self, what: str) -> exp.Identifier:
-        """A regular or delimited identifier (ADQL 2.1, 2.1.3)."""
-        token = self.token
-        if token.is_reserved:
-            self.refuse(
-                f"{token.text} is a reserved word and cannot be {what} as it stands",
-                rule="ADQL 2.1, 2.1.2",
-                suggestion=advice.for_reserved(token),
-            )
-        if token.kind not in ("word", "delimited"):
-            self.refuse(f"Expected {what}")
-        self.advance()
-        name = token.text if token.kind == "word" else token.value
-        return self.marked(exp.Identifier(this=name, quoted=token.kind == "delimited"), token.start)
-
-    def dotted(self, first: exp.Identifier, what: str) -> list[exp.Identifier]:
-        """`first` and the identifiers that follow it behind periods."""
-        names = [first]
-        while self.at(".") and self.following.value != "*":
-            self.advance()
-            names.append(self.identifier(what))
-        return names
-
-    # --- expressions
 
     def expression(self, binding: int = _OR) -> exp.Expr:
         """What binds at least as tightly as `binding`: 1 a condition, 5 a value."""
@@ -276,38 +185,40 @@ class Expressions:
     # --- primaries
 
     def _primary(self) -> exp.Expr:
+        """A literal, a column, a call, or an expression in parentheses."""
         token = self.token
-        if token.kind == "string":
+        if token.kind in ("string", "number", "hex"):
             self.advance()
-            return self.marked(exp.Literal.string(token.value), token.start)
-        if token.kind in ("number", "hex"):
-            self.advance()
-            return self.marked(exp.Literal.number(token.value), token.start)
+            make = exp.Literal.string if token.kind == "string" else exp.Literal.number
+            return self.marked(make(token.value), token.start)
         if self.at("("):
             return self._parenthesised()
-        if token.kind == "word":
-            match token.value:
-                case "NULL":
-                    self.advance()
-                    return self.marked(exp.Null(), token.start)
-                case "CASE":
-                    return self.marked(self._case(), token.start)
-                case "CAST":
-                    return self.marked(self._cast(), token.start)
-                case "EXISTS":
-                    return self.marked(self._exists(), token.start)
-            if self.following.kind == "operator" and self.following.value == "(":
-                return self._call()
+        if self.at("NULL", "CASE", "CAST", "EXISTS"):
+            return self.marked(self._special(), token.start)
+        if token.kind == "word" and self.following.kind == "operator" and self.following.value == "(":
+            return self._call()
         return self._column()
+
+    def _special(self) -> exp.Expr:
+        """What begins with a word of its own."""
+        match self.token.value:
+            case "CASE":
+                return self._case()
+            case "CAST":
+                return self._cast()
+            case "EXISTS":
+                return self._exists()
+        self.advance()
+        return exp.Null()
 
     def _column(self) -> exp.Expr:
         """A column, with up to three names before its own."""
         token = self.token
         if token.kind == "delimited" or (token.kind == "word" and not token.is_reserved):
             names = self.dotted(self.identifier("a column"), "a name behind the period")
-            if len(names) > 4:
+            if len(names) > len(_NAMES):
                 self.refuse("A column has at most three names before its own", token)
-            parts = dict(zip(("this", "table", "db", "catalog"), reversed(names), strict=False))
+            parts = dict(zip(_NAMES, reversed(names), strict=False))
             return self.marked(exp.Column(**parts), token.start)
         if token.is_reserved and token.value not in advice.CLAUSES:
             self.refuse(
@@ -315,7 +226,7 @@ class Expressions:
                 rule="ADQL 2.1, 2.1.2",
                 suggestion=advice.for_reserved(token),
             )
-        self.refuse("Expected a value")
+        return self.refuse("Expected a value")
 
     def _parenthesised(self) -> exp.Expr:
         start = self.advance().start
@@ -323,7 +234,7 @@ class Expressions:
             self.refuse(
                 "A sub-query cannot be a value",
                 rule="ADQL 2.1, appendix A, value_expression_primary",
-                suggestion="Sub-queries go into FROM, IN and EXISTS; join a sub-query of FROM to use its value.",
+                suggestion="Sub-queries go into FROM, IN and EXISTS; join one of FROM to use its value.",
             )
         inner = self.expression()
         self.expect(")", "to close the parenthesis")

@@ -85,6 +85,28 @@ _STRING = "ivo://ivoa.net/std/tapregext#features-adql-string"
 _CONDITIONAL = "ivo://ivoa.net/std/tapregext#features-adql-conditional"
 _UNIT = "ivo://ivoa.net/std/tapregext#features-adql-unit"
 
+
+def _user_defined(
+    name: str,
+    signatures: tuple[tuple[str, ...], ...],
+    result: str,
+    forms: tuple[str, ...],
+    description: str,
+    *,
+    aggregate: bool = False,
+) -> Function:
+    """A function of the catalogue of user-defined functions (IVOA Endorsed Note 1.2)."""
+    return Function(
+        name.upper(),
+        signatures,
+        result,
+        aggregate=aggregate,
+        feature=_UDF,
+        forms=forms,
+        description=description,
+    )
+
+
 _MATH = (
     Function("ABS", (_N,), "same", "keep"),
     Function("CEILING", (_N,), "same", "keep"),
@@ -117,6 +139,15 @@ _AGGREGATES = (
 _GEOMETRY = (
     Function("POINT", (_NN,), "point", coosys=True, feature=_GEO),
     Function("CIRCLE", (("number",) * 3, ("point", "number")), "circle", coosys=True, feature=_GEO),
+    Function(
+        "POLYGON", (("number",) * 6 + ("…",), ("point",) * 3 + ("…",)), "polygon", coosys=True, feature=_GEO
+    ),
+    Function("BOX", (("number",) * 4, ("point", "number", "number")), "polygon", coosys=True, feature=_GEO),
+    Function("REGION", (("text",),), "region", literal=(0,), feature=_GEO),
+    Function("INTERSECTS", (("shape", "shape"),), "int", feature=_GEO),
+    Function("AREA", (("shape",),), "double", feature=_GEO),
+    Function("CENTROID", (("shape",),), "point", feature=_GEO),
+    Function("COORDSYS", (("shape",),), "text", feature=_GEO),
     Function("CONTAINS", (("shape", "region"),), "int", feature=_GEO),
     Function("DISTANCE", (("point", "point"), ("number",) * 4), "double", "deg", feature=_GEO),
     Function("COORD1", (("point",),), "double", "deg", feature=_GEO),
@@ -128,8 +159,70 @@ _OPTIONAL = (
     Function("COALESCE", (("any", "…"),), "common", "keep", feature=_CONDITIONAL),
     Function("IN_UNIT", (("number", "text"),), "double", literal=(1,), feature=_UNIT),
 )
+_HEALPIX = "ivo_healpix_index(hpxOrder INTEGER, long DOUBLE, lat DOUBLE) -> BIGINT"
+_HEALPIX_OF_POINT = "ivo_healpix_index(hpxOrder INTEGER, p POINT) -> BIGINT"
+_USER_DEFINED = (
+    _user_defined(
+        "ivo_healpix_index",
+        (("integer", "number", "number"), ("integer", "point")),
+        "long",
+        (_HEALPIX, _HEALPIX_OF_POINT),
+        "Number of the HEALPix cell (nested) of the main position of a table, or of a position in numbers.",
+    ),
+    _user_defined(
+        "ivo_to_mjd",
+        (("time",),),
+        "double",
+        ("ivo_to_mjd(d TIMESTAMP) -> DOUBLE",),
+        "Modified Julian date of a timestamp.",
+    ),
+    _user_defined(
+        "ivo_to_jd",
+        (("time",),),
+        "double",
+        ("ivo_to_jd(d TIMESTAMP) -> DOUBLE",),
+        "Julian date of a timestamp.",
+    ),
+    _user_defined(
+        "ivo_nocasematch",
+        (("text", "text"),),
+        "int",
+        ("ivo_nocasematch(value VARCHAR, pattern VARCHAR) -> INTEGER",),
+        "1 if the value is LIKE the pattern in any case of letters, else 0.",
+    ),
+    _user_defined(
+        "ivo_hasword",
+        (("text", "text"),),
+        "int",
+        ("ivo_hasword(haystack VARCHAR, needle VARCHAR) -> INTEGER",),
+        "1 if the needle is a word or words of the haystack in any case of letters, else 0.",
+    ),
+    _user_defined(
+        "ivo_hashlist_has",
+        (("text", "text"),),
+        "int",
+        ("ivo_hashlist_has(hashlist VARCHAR, item VARCHAR) -> INTEGER",),
+        "1 if the item is in a list of items joined by #, in any case of letters, else 0.",
+    ),
+    _user_defined(
+        "ivo_interval_overlaps",
+        (("number",) * 4,),
+        "int",
+        ("ivo_interval_overlaps(l1 DOUBLE, h1 DOUBLE, l2 DOUBLE, h2 DOUBLE) -> INTEGER",),
+        "1 if the intervals from l1 to h1 and from l2 to h2 meet, else 0.",
+    ),
+    _user_defined(
+        "ivo_string_agg",
+        (("text", "text"),),
+        "text",
+        ("ivo_string_agg(expression VARCHAR, delimiter VARCHAR) -> VARCHAR",),
+        "The strings of a group joined by the delimiter, in no certain order.",
+        aggregate=True,
+    ),
+)
 
 FUNCTIONS: Mapping[str, Function] = {
-    function.name: function for function in (*_MATH, *_TRIGONOMETRY, *_AGGREGATES, *_GEOMETRY, *_OPTIONAL)
+    function.name: function
+    for function in (*_MATH, *_TRIGONOMETRY, *_AGGREGATES, *_GEOMETRY, *_OPTIONAL, *_USER_DEFINED)
 }
 """Every function that a query may call, by its name in capitals."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from sqlglot import exp
 
-from vo.adql import kinds, sphere
+from vo.adql import kinds, regions, sphere
+from vo.adql.boxes import box
 from vo.adql.constants import constant
-from vo.adql.nodes import Angle, Call, Flag, Place, Within, call, describe, described, duplicate, number
+from vo.adql.crossmatch import add_cells
+from vo.adql.kinds import Kind, kind_of
+from vo.adql.nodes import Angle, Call, Flag, Inside, Place, Within, call, describe, described, duplicate
+from vo.adql.regions import place_of, unwrapped
 from vo.adql.spatial_index import add_ranges
 
 _MIRRORED: Mapping[type[exp.Expr], type[exp.Expr]] = {
@@ -23,47 +28,30 @@ _MIRRORED: Mapping[type[exp.Expr], type[exp.Expr]] = {
 
 def compile_geometry(tree: exp.Query) -> bool:
     """Rewrite every geometric function of `tree`; whether a stored index takes part."""
-    if not any(node.this in _FUNCTIONS for node in tree.find_all(Call)):
+    functions = [node for node in tree.find_all(Call, bfs=False) if node.this in _FUNCTIONS]
+    for function in reversed(functions):
+        _put(function, _FUNCTIONS[function.this](function))
+    if not functions:
         return False
-    for function in list(tree.find_all(Call, bfs=False))[::-1]:
-        rule = _FUNCTIONS.get(function.this)
-        if rule is not None:
-            _put(function, rule(function))
     for between in list(tree.find_all(exp.Between)):
         _split_between(between)
     for comparison in list(tree.find_all(*_MIRRORED)):
         _simplify(comparison)
-    indexed = add_ranges(tree)
-    for within in list(tree.find_all(Within)):
-        _put(within, sphere.within(within))
-    for angle in list(tree.find_all(Angle)):
-        _put(angle, sphere.distance(angle))
-    for place in list(tree.find_all(Place)):
-        _put(place, call("TUPLE", place.this, place.expression))
+    indexed = add_ranges(tree) | add_cells(tree)
+    for kind, rule in _WRITTEN_OUT:
+        for node in list(tree.find_all(kind)):
+            _put(node, rule(node))
     return indexed
 
 
 def _put(old: exp.Expr, new: exp.Expr) -> None:
     """Replace a node; what was known about it is known about the new one."""
-    new.meta.setdefault("column", described(old) if "column" in old.meta else kinds.CONDITION)
+    if "column" in old.meta:
+        describe(new, described(old))
     old.replace(new)
 
 
 # --- functions
-
-
-def place_of(node: exp.Expr) -> Place:
-    """The position of a point: of a Place itself, or the elements of a stored array."""
-    while isinstance(node, exp.Paren):
-        node = node.this
-    if isinstance(node, Place):
-        return node
-    return Place(this=element(node, 1), expression=element(node, 2))
-
-
-def element(node: exp.Expr, position: int) -> exp.Expr:
-    """One number of an array, counted from 1."""
-    return describe(call("ELEMENT", duplicate(node), number(position)), kinds.DOUBLE)
 
 
 def _point(node: Call) -> exp.Expr:
@@ -72,31 +60,25 @@ def _point(node: Call) -> exp.Expr:
 
 
 def _circle(node: Call) -> exp.Expr:
-    if len(node.arguments) == 3:
+    if len(node.arguments) == _POINT_AND_RADIUS:
+        place = place_of(node.arguments[0])
+        return call("CIRCLE", place.this, place.expression, node.arguments[1])
+    return node
+
+
+def _polygon(node: Call) -> exp.Expr:
+    if kind_of(described(node.arguments[0])) is not Kind.POINT:
         return node
-    place = place_of(node.arguments[0])
-    return call("CIRCLE", place.this, place.expression, node.arguments[1])
+    places = [place_of(argument) for argument in node.arguments]
+    return call("POLYGON", *(value for place in places for value in (place.this, place.expression)))
 
 
-def _contains(node: Call) -> exp.Expr:
-    inner, outer = node.arguments
-    lon, lat, radius = circle_of(outer)
-    condition = Within(this=place_of(inner), expression=Place(this=lon, expression=lat), radius=radius)
-    return Flag(this=describe(condition, kinds.CONDITION))
-
-
-def circle_of(node: exp.Expr) -> tuple[exp.Expr, exp.Expr, exp.Expr]:
-    """Longitude, latitude and radius of a circle."""
-    while isinstance(node, exp.Paren):
-        node = node.this
-    if isinstance(node, Call) and node.this == "CIRCLE":
-        lon, lat, radius = node.arguments
-        return lon, lat, radius
-    return element(node, 1), element(node, 2), element(node, 3)
+def _flag(condition: exp.Expr) -> exp.Expr:
+    return Flag(this=condition)
 
 
 def _distance(node: Call) -> exp.Expr:
-    if len(node.arguments) == 2:
+    if len(node.arguments) == _TWO_POINTS:
         first, second = map(place_of, node.arguments)
     else:
         lon1, lat1, lon2, lat2 = node.arguments
@@ -104,24 +86,33 @@ def _distance(node: Call) -> exp.Expr:
     return Angle(this=first, expression=second)
 
 
-def _coordinate(position: int) -> Callable[[Call], exp.Expr]:
-    def coordinate(node: Call) -> exp.Expr:
-        place = place_of(node.arguments[0])
-        return describe(
-            exp.Paren(this=place.this if position == 1 else place.expression), kinds.DOUBLE, unit="deg"
-        )
-
-    return coordinate
+def _coordinate(node: Call) -> exp.Expr:
+    place = place_of(node.arguments[0])
+    return exp.Paren(this=place.this if node.this == "COORD1" else place.expression)
 
 
+_POINT_AND_RADIUS = _TWO_POINTS = 2
 _FUNCTIONS: Mapping[str, Callable[[Call], exp.Expr]] = {
     "POINT": _point,
     "CIRCLE": _circle,
-    "CONTAINS": _contains,
+    "POLYGON": _polygon,
+    "BOX": lambda node: box(*node.arguments),
+    "CONTAINS": lambda node: _flag(regions.contained(*node.arguments)),
+    "INTERSECTS": lambda node: _flag(regions.meeting(*node.arguments)),
     "DISTANCE": _distance,
-    "COORD1": _coordinate(1),
-    "COORD2": _coordinate(2),
+    "COORD1": _coordinate,
+    "COORD2": _coordinate,
+    "COORDSYS": lambda _: exp.Literal.string("ICRS"),
+    "AREA": lambda node: regions.area(node.arguments[0]),
+    "CENTROID": lambda node: regions.centroid(node.arguments[0]),
 }
+# What the conditions are written out as, outer nodes first.
+_WRITTEN_OUT: tuple[tuple[type[exp.Expr], Callable[[Any], exp.Expr]], ...] = (
+    (Inside, sphere.inside),
+    (Within, sphere.within),
+    (Angle, sphere.distance),
+    (Place, lambda node: call("TUPLE", node.this, node.expression)),
+)
 
 
 # --- conditions
@@ -129,7 +120,7 @@ _FUNCTIONS: Mapping[str, Callable[[Call], exp.Expr]] = {
 
 def _split_between(node: exp.Between) -> None:
     """`DISTANCE(…) BETWEEN a AND b` as two comparisons, of which the second can use the index."""
-    value = _bare(node.this)
+    value = unwrapped(node.this)
     if isinstance(value, Angle):
         low = exp.GTE(this=value, expression=node.args["low"])
         high = exp.LTE(this=duplicate(value), expression=node.args["high"])
@@ -138,12 +129,13 @@ def _split_between(node: exp.Between) -> None:
 
 def _simplify(node: exp.Expr) -> None:
     """A comparison of CONTAINS with 0 or 1, or of DISTANCE with a radius, as the condition it stands for."""
-    left, right, operation = _bare(node.this), _bare(node.expression), type(node)
+    left, right, operation = unwrapped(node.this), unwrapped(node.expression), type(node)
     if _is_measure(right) and not _is_measure(left):
         left, right, operation = right, left, _MIRRORED[operation]
     if isinstance(left, Flag) and operation in (exp.EQ, exp.NEQ):
         value = constant(right)
-        if value in (0, 1):
+        # A stored boolean is a number in some databases, and no condition by itself.
+        if value in (0, 1) and not isinstance(left.this, exp.Column):
             truth = (value == 1) == (operation is exp.EQ)
             _put(node, left.this if truth else exp.Not(this=exp.Paren(this=left.this)))
     elif isinstance(left, Angle) and operation in _WITHIN:
@@ -163,9 +155,3 @@ _WITHIN: Mapping[type[exp.Expr], tuple[bool, bool]] = {
 
 def _is_measure(node: exp.Expr) -> bool:
     return isinstance(node, Flag | Angle)
-
-
-def _bare(node: exp.Expr) -> exp.Expr:
-    while isinstance(node, exp.Paren):
-        node = node.this
-    return node

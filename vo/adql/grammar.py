@@ -103,7 +103,7 @@ class Grammar(Expressions):
             node = _SETS[token.value](this=_enclosed(query), expression=_enclosed(right), distinct=not every)
             query = self.marked(node, start)
             query.meta["operator"] = token.span
-        self.refuse(f"More than {MAX_OPERANDS} set operators in a row")
+        return self.refuse(f"More than {MAX_OPERANDS} set operators in a row")
 
     def _set_operand(self, words: tuple[str, ...]) -> exp.Query:
         if "UNION" in words:
@@ -221,7 +221,7 @@ class Grammar(Expressions):
             if not self.take(","):
                 return tree
             tree = self.marked(Joined(this=tree, expression=self._joined(), kind=","), start)
-        self.refuse(f"More than {MAX_OPERANDS} tables in FROM")
+        return self.refuse(f"More than {MAX_OPERANDS} tables in FROM")
 
     def _joined(self) -> exp.Expr:
         tree = self._table()
@@ -229,7 +229,7 @@ class Grammar(Expressions):
             if not self.at(*_JOIN_WORDS):
                 return tree
             tree = self._join(tree)
-        self.refuse(f"More than {MAX_OPERANDS} tables in FROM")
+        return self.refuse(f"More than {MAX_OPERANDS} tables in FROM")
 
     def _join(self, left: exp.Expr) -> exp.Expr:
         start = left.meta["span"][0]

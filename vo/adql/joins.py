@@ -6,8 +6,7 @@ from sqlglot import exp
 
 from vo.adql import kinds
 from vo.adql.advice import did_you_mean
-from vo.adql.calls import united
-from vo.adql.kinds import kind_of
+from vo.adql.kinds import kind_of, united
 from vo.adql.nodes import Joined, describe
 from vo.adql.problems import Problems, span_of
 from vo.adql.scopes import Relation, Visible

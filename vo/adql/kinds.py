@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from vo.catalog import Column, Datatype
@@ -33,6 +33,13 @@ ORDERED = NUMBERS | {Kind.TEXT, Kind.TIME, Kind.BOOLEAN, Kind.NULL}
 ANYTHING = frozenset(Kind) - {Kind.CONDITION}
 
 _WIDTHS: Mapping[str, int] = {"unsignedByte": 0, "short": 1, "int": 2, "long": 3, "float": 4, "double": 5}
+_SCALARS: Mapping[str, Kind] = {"float": Kind.REAL, "double": Kind.REAL, "boolean": Kind.BOOLEAN}
+# What no catalogue publishes: the kinds of NULL and of a condition are told by an xtype of our own.
+_XTYPES: Mapping[str | None, Kind] = {
+    "timestamp": Kind.TIME,
+    "null": Kind.NULL,
+    "condition": Kind.CONDITION,
+}
 _SHAPES: Mapping[str | None, Kind] = {kind.name.lower(): kind for kind in SHAPES}
 
 CONDITION = Column("", "boolean", xtype="condition")
@@ -53,19 +60,13 @@ def kind_of(column: Column) -> Kind:
     >>> kind_of(Column("ra", "double")), kind_of(Column("t", "char", "*", xtype="timestamp"))
     (<Kind.REAL: 'a number'>, <Kind.TIME: 'a timestamp'>)
     """
-    if column == CONDITION:
-        return Kind.CONDITION
-    if column.xtype == "null":
-        return Kind.NULL
-    if column.xtype == "timestamp":
-        return Kind.TIME
+    if column.xtype in _XTYPES:
+        return _XTYPES[column.xtype]
     if column.is_string:
         return Kind.TEXT
     if column.arraysize not in (None, "1"):
         return _SHAPES.get(column.xtype, Kind.ARRAY)
-    if column.datatype == "boolean":
-        return Kind.BOOLEAN
-    return Kind.REAL if column.datatype in ("float", "double") else Kind.INTEGER
+    return _SCALARS.get(column.datatype, Kind.INTEGER)
 
 
 def wider(left: Datatype, right: Datatype) -> Datatype:
@@ -78,6 +79,25 @@ def wider(left: Datatype, right: Datatype) -> Datatype:
     if high == "float" and low in ("int", "long"):
         return "double"
     return high
+
+
+def united(left: Column, right: Column) -> Column | None:
+    """The column that holds the values of both, with the metadata of the left; None if there is none."""
+    first, second = kind_of(left), kind_of(right)
+    if second is Kind.NULL:
+        return left
+    if first is Kind.NULL:
+        return replace(right, name=left.name)
+    if {first, second} <= NUMBERS:
+        unit = left.unit if left.unit == right.unit or right.unit is None else None
+        return replace(left, datatype=wider(left.datatype, right.datatype), unit=unit)
+    if first is not second:
+        return None
+    if first is Kind.TEXT:
+        datatype = left.datatype if left.datatype == right.datatype else "unicodeChar"
+        arraysize = left.arraysize if left.arraysize == right.arraysize else "*"
+        return replace(left, datatype=datatype, arraysize=arraysize)
+    return left if left.arrow_type() == right.arrow_type() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,12 @@ class Names:
                 break
             visible = scope.relation.find(name)
             if len(visible) > 1:
-                tables = [part[0].name for item in visible for part in item.parts[:1]]
+                choices = [f"{quoted(item.parts[0][0].name)}.{name.this}" for item in visible[:3]]
                 self.problems.add(
                     f"The column {name.this} is in more than one table",
                     span_of(node),
                     rule="ADQL 2.1, 2.2",
-                    suggestion=f"Write {' or '.join(f'{quoted(table)}.{name.this}' for table in tables[:3])}.",
+                    suggestion=f"Write {' or '.join(choices)}.",
                 )
                 return describe(node, kinds.NULL)
             found = [item.reference() for item in visible]

@@ -50,6 +50,28 @@ class Place(exp.Expression):
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
 
 
+class Inside(exp.Expression):
+    """Whether a Place is inside a polygon, which is an array lon1, lat1, lon2, …."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
+
+
+class Spread(exp.Expression):
+    """A table (`this`) with each row once for every cell near its unit vector (`expressions`).
+
+    Cells are cubes of side 1 / `scale`; near is a distance of `reach`; `name` is the column of the cell.
+    """
+
+    arg_types: ClassVar[dict[str, bool]] = {
+        "this": True,
+        "expressions": True,
+        "reach": True,
+        "scale": True,
+        "name": True,
+        "alias": True,
+    }
+
+
 class Angle(exp.Expression):
     """The angle between two places in degrees."""
 

@@ -42,6 +42,11 @@ class Source:
             return False
         return same(name, self.name)
 
+    @property
+    def index(self) -> str:
+        """The column of the stored spatial index; empty if the table has none."""
+        return self.table.spatial.index if self.table is not None and self.table.spatial is not None else ""
+
     @cached_property
     def visible(self) -> tuple[Visible, ...]:
         """The columns in order."""

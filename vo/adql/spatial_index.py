@@ -8,13 +8,14 @@ from functools import lru_cache
 import numpy as np
 from astropy import units
 from astropy.coordinates import Latitude, Longitude
-from cdshealpix.nested import cone_search
+from cdshealpix.nested import cone_search, lonlat_to_healpix
 from sqlglot import exp
 
 from vo.adql import kinds
 from vo.adql.constants import constant
-from vo.adql.nodes import Joined, Place, Within, conjuncts, describe, duplicate, number
-from vo.adql.scopes import Source
+from vo.adql.nodes import Inside, Joined, Place, Within, conjuncts, describe, duplicate, number
+from vo.adql.polygons import constant_polygon
+from vo.adql.positions import key_of, stored_column
 
 ORDER = 29
 MAX_RANGES = 4
@@ -43,7 +44,7 @@ def add_ranges(tree: exp.Query) -> bool:
 def _narrow(condition: exp.Expr) -> bool:
     found = False
     for node in conjuncts(condition):
-        ranges = _of_within(node) if isinstance(node, Within) else None
+        ranges = _ranges(node)
         if ranges is not None:
             both = exp.And(this=ranges, expression=duplicate(node))
             node.replace(describe(exp.Paren(this=both), kinds.CONDITION))
@@ -51,36 +52,24 @@ def _narrow(condition: exp.Expr) -> bool:
     return found
 
 
-def _of_within(node: Within) -> exp.Expr | None:
-    """The ranges of a cone with a constant centre and radius, or None where there are none."""
-    radius = constant(node.args["radius"])
-    if radius is None or not 0 <= radius <= _MAX_RADIUS:
-        return None
-    for stored, centre in ((node.this, node.expression), (node.expression, node.this)):
+def _ranges(node: exp.Expr) -> exp.Expr | None:
+    """The ranges of a cone or polygon in writing around a main position, or None where there are none."""
+    cones: list[tuple[Place, float | None, float | None, float | None]] = []
+    if isinstance(node, Within):
+        radius = constant(node.args["radius"])
+        for stored, centre in ((node.this, node.expression), (node.expression, node.this)):
+            cones.append((stored, constant(centre.this), constant(centre.expression), radius))
+    elif isinstance(node, Inside):
+        shape = constant_polygon(node.expression)
+        if shape is not None:
+            cones.append((node.this, *shape.centre, shape.radius))
+    for stored, lon, lat, radius in cones:
         source = key_of(stored)
-        lon, lat = constant(centre.this), constant(centre.expression)
-        if source is not None and source.table is not None and lon is not None and lat is not None:
-            spatial = source.table.spatial
-            index = exp.Column(
-                this=exp.Identifier(this=spatial.index if spatial else "", quoted=True),
-                table=exp.Identifier(this=source.alias, quoted=True),
-            )
-            return _between(index, cone_ranges(lon, lat, radius))
+        if source is None or lon is None or lat is None or radius is None:
+            continue
+        if 0 <= radius <= _MAX_RADIUS:
+            return _between(stored_column(source, source.index), cone_ranges(lon, lat, radius))
     return None
-
-
-def key_of(place: Place) -> Source | None:
-    """The table whose main position `place` is."""
-    lon, lat = place.this, place.expression
-    if not isinstance(lon, exp.Column) or not isinstance(lat, exp.Column):
-        return None
-    source: Source | None = lon.meta.get("source")
-    table = source.table if source is not None else None
-    if source is not lat.meta.get("source") or table is None or table.spatial is None:
-        return None
-    key = [table.column(name) for name in (table.spatial.lon, table.spatial.lat)]
-    physical = [column.db_name or column.name for column in key if column is not None]
-    return source if physical == [lon.name, lat.name] else None
 
 
 def _between(index: exp.Expr, ranges: tuple[tuple[int, int], ...]) -> exp.Expr:
@@ -112,6 +101,13 @@ def cone_ranges(lon: float, lat: float, radius: float) -> tuple[tuple[int, int],
     low = np.left_shift(cells.astype(np.uint64), shift)
     high = np.left_shift(cells.astype(np.uint64) + np.uint64(1), shift)
     return merged(low.astype(np.int64), high.astype(np.int64))
+
+
+@lru_cache(maxsize=1024)
+def cell_of(lon: float, lat: float, order: int) -> int:
+    """The HEALPix cell (nested) of a position in degrees."""
+    cells = lonlat_to_healpix(Longitude(lon % 360, units.deg), Latitude(lat, units.deg), order)
+    return int(cells[0])
 
 
 def merged(low: np.ndarray, high: np.ndarray) -> tuple[tuple[int, int], ...]:

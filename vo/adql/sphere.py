@@ -7,7 +7,13 @@ import math
 from sqlglot import exp
 
 from vo.adql.constants import constant
-from vo.adql.nodes import Angle, Place, Within, call, duplicate, number
+from vo.adql.nodes import Angle, Inside, Place, Within, call, duplicate, number
+from vo.adql.polygons import constant_polygon
+from vo.adql.positions import unit_vector
+
+RIGHT_ANGLE = 90
+HALF_TURN = 180
+"""Angles in degrees that end a range."""
 
 _HALF = math.pi / 360
 _DEGREE = math.pi / 180
@@ -54,9 +60,33 @@ def within(node: Within) -> exp.Expr:
     if radius < 0:
         # No angle is negative; written so that an unknown position stays unknown.
         return exp.Paren(this=exp.LT(this=angle, expression=number(0)))
-    if radius > 180 or (radius == 180 and not strict):
+    if radius > HALF_TURN or (radius == HALF_TURN and not strict):
         return exp.Paren(this=exp.GTE(this=angle, expression=number(0)))
     return exp.Paren(this=compare(this=angle, expression=number(math.sin(radius * _HALF) ** 2)))
+
+
+def inside(node: Inside) -> exp.Expr:
+    """The condition of an Inside: half-spaces for a convex polygon in writing, else a function."""
+    shape = constant_polygon(node.expression)
+    place: Place = node.this
+    if shape is None or shape.half_spaces is None:
+        return call("INSIDE", duplicate(place.this), duplicate(place.expression), node.expression)
+    vector = unit_vector(place)
+    sides: list[exp.Expr] = [
+        exp.GTE(this=_scalar_product(vector, normal), expression=number(0.0)) for normal in shape.half_spaces
+    ]
+    condition = sides[0]
+    for side in sides[1:]:
+        condition = exp.And(this=condition, expression=side)
+    return exp.Paren(this=condition)
+
+
+def _scalar_product(vector: list[exp.Expr], normal: tuple[float, float, float]) -> exp.Expr:
+    terms = [
+        exp.Mul(this=duplicate(axis), expression=_atom(number(factor)))
+        for axis, factor in zip(vector, normal, strict=True)
+    ]
+    return exp.Add(this=exp.Add(this=terms[0], expression=terms[1]), expression=terms[2])
 
 
 def _within_variable(angle: exp.Expr, radius: exp.Expr, compare: type[exp.Expr]) -> exp.Expr:

@@ -29,14 +29,14 @@ _TOKEN = re.compile(
 
 # What people paste from pages and papers, and what they meant.
 _LOOKALIKES = {
-    "‘’‚‛′´`": "Write a string between straight single quotes: '…'.",
-    "“”„‟″": 'Write a delimited identifier between straight double quotes: "…".',
-    "−–—": "Write a minus sign as the plain hyphen: -.",
+    "\u2018\u2019\u201a\u201b\u2032\u00b4`": "Write a string between straight single quotes: '…'.",
+    "\u201c\u201d\u201e\u201f\u2033": 'Write a delimited identifier between straight double quotes: "…".',
+    "\u2212\u2013\u2014": "Write a minus sign as the plain hyphen: -.",
     "\u00a0\u2002\u2003\u2009\u202f\u3000": "Write a plain space.",
     "≤": "Write <=.",
     "≥": "Write >=.",
     "≠": "Write <>.",
-    "×": "Write *.",
+    "\u00d7": "Write *.",
 }
 _ADVICE = {character: advice for characters, advice in _LOOKALIKES.items() for character in characters}
 _ADVICE |= {

@@ -1,0 +1,50 @@
+"""CAST: which kinds of value become which (ADQL 2.1, 4.7)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from vo.adql.kinds import NUMBERS, TYPES, Kind, kind_of
+from vo.adql.nodes import call, describe, described
+from vo.adql.problems import span_of
+from vo.adql.times import timestamp
+
+if TYPE_CHECKING:
+    from vo.adql.reader import Reader
+
+
+_CASTS: dict[Kind, frozenset[Kind]] = {
+    Kind.TEXT: frozenset({Kind.TEXT, Kind.INTEGER, Kind.REAL, Kind.TIME, Kind.NULL}),
+    Kind.INTEGER: frozenset({Kind.TEXT, Kind.INTEGER, Kind.REAL, Kind.BOOLEAN, Kind.NULL}),
+    Kind.REAL: frozenset({Kind.TEXT, Kind.INTEGER, Kind.REAL, Kind.NULL}),
+    Kind.TIME: frozenset({Kind.TEXT, Kind.TIME, Kind.NULL}),
+}
+
+
+def cast(reader: Reader, node: exp.Expr) -> exp.Expr:
+    """CAST to one of the types of ADQL 2.1 (4.7.1)."""
+    value = reader.value(node.this)
+    node.set("this", value)
+    target: exp.DataType = node.args["to"]
+    name = next(name for name, kind in TYPES.items() if exp.DataType(this=kind.sql).this == target.this)
+    column = TYPES[name].column
+    kind = kind_of(described(value))
+    if kind not in _CASTS[kind_of(column)]:
+        reader.problems.add(
+            f"{kind.value.capitalize()} cannot be cast to {name}", span_of(node), rule="ADQL 2.1, 4.7.1"
+        )
+    length = target.expressions
+    if length:
+        column = replace(column, arraysize=f"{length[0].name}*")
+    if kind_of(column) in NUMBERS:
+        column = replace(column, unit=described(value).unit)
+    if isinstance(value, exp.Literal) and value.is_string and kind_of(column) is Kind.TIME:
+        text = timestamp(value.this)
+        if text is None:
+            reader.problems.add(f"'{value.this}' is no timestamp", span_of(value), rule="DALI 1.1, 3.3.3")
+            return describe(node, column)
+        return describe(call("TIMESTAMP", exp.Literal.string(text)), column)
+    return describe(call(f"CAST_{name}", value, *length), column)

@@ -1,0 +1,188 @@
+"""Literals, arithmetic, strings and CASE: what kind of value each makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from vo.adql import kinds
+from vo.adql.kinds import NUMBERS, Kind, kind_of, united, wider
+from vo.adql.nodes import call, describe, described, number
+from vo.adql.problems import span_of
+from vo.adql.units import product
+from vo.catalog import Column
+
+if TYPE_CHECKING:
+    from vo.adql.reader import Reader
+
+_INT_LIMIT, _LONG_LIMIT = 2**31, 2**63
+_INTEGERS = frozenset({Kind.INTEGER})
+SIGNS: Mapping[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}
+BITWISE: Mapping[type[exp.Expr], str] = {
+    exp.BitwiseAnd: "BIT_AND",
+    exp.BitwiseOr: "BIT_OR",
+    exp.BitwiseXor: "BIT_XOR",
+    exp.BitwiseNot: "BIT_NOT",
+}
+_SQL_TYPES: Mapping[str, str] = {"long": "BIGINT", "double": "DOUBLE", "float": "FLOAT"}
+
+
+def literal(reader: Reader, node: exp.Expr) -> exp.Expr:  # noqa: ARG001  one signature for all readers
+    """A number or string as written."""
+    if node.args.get("is_string"):
+        return describe(node, kinds.TEXT)
+    text: str = node.this
+    if text.isdigit() and int(text) < _LONG_LIMIT:
+        node.set("this", str(int(text)))
+        return describe(node, kinds.INT if int(text) < _INT_LIMIT else kinds.LONG)
+    # A decimal literal of the database would be exact and slow; numbers of the language are doubles.
+    return describe(number(float(text)), kinds.DOUBLE)
+
+
+def null(reader: Reader, node: exp.Expr) -> exp.Expr:  # noqa: ARG001
+    """NULL, which fits everywhere."""
+    return describe(node, kinds.NULL)
+
+
+def star(reader: Reader, node: exp.Expr) -> exp.Expr:  # noqa: ARG001
+    """The star of COUNT(*)."""
+    return describe(node, kinds.LONG)
+
+
+def paren(reader: Reader, node: exp.Expr) -> exp.Expr:
+    """Parentheses change nothing."""
+    inner = reader.read(node.this)
+    node.set("this", inner)
+    return describe(node, described(inner))
+
+
+def negated(reader: Reader, node: exp.Expr) -> exp.Expr:
+    """Minus a number."""
+    (value,) = reader.arguments(node, "this")
+    if not _all_numbers(reader, node, [value], "-"):
+        return describe(node, kinds.NULL)
+    if isinstance(value, exp.Neg):
+        node.set("this", describe(exp.Paren(this=value), described(value)))
+    return describe(node, replace(described(value), name="", ucd=None, utype=None, description=None))
+
+
+def arithmetic(reader: Reader, node: exp.Expr) -> exp.Expr:
+    """Sum, difference, product or quotient, done in a width that loses nothing."""
+    left, right = reader.arguments(node, "this", "expression")
+    if not _all_numbers(reader, node, [left, right], SIGNS[type(node)]):
+        return describe(node, kinds.NULL)
+    first, second = described(left), described(right)
+    unit = _unit(node, first.unit, second.unit)
+    if Kind.REAL in (kind_of(first), kind_of(second)):
+        known = {kind_of(first), kind_of(second)} <= NUMBERS
+        width = wider(first.datatype, second.datatype) if known else "double"
+        return describe(_widened(node, width), kinds.DOUBLE, datatype=width, unit=unit)
+    if isinstance(node, exp.Div):
+        # Integers divide to integers, towards zero, as the types of SQL-92 have it; by zero is no value.
+        return describe(call("DIVIDE", left, right), kinds.LONG, unit=unit)
+    return describe(_widened(node, "long"), kinds.LONG, unit=unit)
+
+
+def _unit(node: exp.Expr, left: str | None, right: str | None) -> str | None:
+    if isinstance(node, exp.Mul):
+        return product(left, right)
+    if isinstance(node, exp.Div):
+        return product(left, right, -1.0)
+    if isinstance(node.expression, exp.Literal) or isinstance(node.this, exp.Literal):
+        return left or right
+    return left if left == right else None
+
+
+def bitwise(reader: Reader, node: exp.Expr) -> exp.Expr:
+    """An operation on the bits of integers (ADQL 2.1, 2.3.4), in 64 of them."""
+    names = ("this", "expression") if isinstance(node, exp.Binary) else ("this",)
+    values = reader.arguments(node, *names)
+    _all_numbers(reader, node, values, "A bitwise operator", _INTEGERS)
+    return describe(call(BITWISE[type(node)], *(_as(value, "long") for value in values)), kinds.LONG)
+
+
+def concatenated(reader: Reader, node: exp.Expr) -> exp.Expr:
+    """Two strings joined."""
+    for value in reader.arguments(node, "this", "expression"):
+        kind = kind_of(described(value))
+        if kind not in (Kind.TEXT, Kind.NULL):
+            reader.problems.add(
+                f"|| joins strings, not {kind.value}",
+                span_of(value),
+                rule="ADQL 2.1, appendix A, concatenation",
+                suggestion="Write CAST(x AS VARCHAR).",
+            )
+    return describe(node, kinds.TEXT)
+
+
+def case(reader: Reader, node: exp.Expr) -> exp.Expr:
+    """CASE, which SQL-92 has and ADQL only reserves."""
+    operand = reader.value(node.this) if node.this is not None else None
+    node.set("this", operand)
+    results = []
+    for branch in node.args["ifs"]:
+        if operand is None:
+            branch.set("this", reader.condition(branch.this))
+        else:
+            branch.set("this", reader.value(branch.this))
+            reader.compare(branch, operand, branch.this)
+        results += reader.arguments(branch, "true")
+    if node.args.get("default") is not None:
+        results += reader.arguments(node, "default")
+    return describe(node, common(reader, node, results, "CASE"), name="", ucd=None, utype=None)
+
+
+def common(reader: Reader, node: exp.Expr, values: list[exp.Expr], what: str) -> Column:
+    """The column that holds all of `values`; a problem where there is none."""
+    result = kinds.NULL
+    for value in values:
+        column = united(result, described(value))
+        if column is None:
+            reader.problems.add(
+                f"The values of {what} differ in type: "
+                f"{kind_of(result).value} and {kind_of(described(value)).value}",
+                span_of(value) or span_of(node),
+                rule="ADQL 2.1, 4.8",
+            )
+            return kinds.NULL
+        result = column
+    return result
+
+
+def _all_numbers(
+    reader: Reader,
+    node: exp.Expr,
+    values: list[exp.Expr],
+    what: str,
+    wanted: frozenset[Kind] = NUMBERS,
+) -> bool:
+    wrong = [value for value in values if kind_of(described(value)) not in wanted | {Kind.NULL}]
+    for value in wrong:
+        reader.problems.add(
+            f"{what} needs {'numbers' if wanted is NUMBERS else 'integers'}, "
+            f"not {kind_of(described(value)).value}",
+            span_of(value) or span_of(node),
+            rule="ADQL 2.1, appendix A, numeric_value_expression",
+            suggestion="Write a || b to join strings." if what == "+" else None,
+        )
+    return not wrong
+
+
+def _as(node: exp.Expr, datatype: str) -> exp.Expr:
+    """`node` as a number of `datatype`, cast where it is not already."""
+    column = described(node)
+    if kind_of(column) is Kind.NULL or column.datatype == datatype:
+        return node
+    cast = exp.Cast(this=node, to=exp.DataType(this=_SQL_TYPES[datatype]))
+    return describe(cast, column, datatype=datatype)
+
+
+def _widened(node: exp.Expr, datatype: str) -> exp.Expr:
+    """An operation done in `datatype`: its first operand is cast unless an operand has the width already."""
+    left, right = node.this, node.expression
+    if datatype not in (described(left).datatype, described(right).datatype):
+        node.set("this", _as(left, datatype))
+    return node

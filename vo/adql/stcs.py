@@ -1,0 +1,38 @@
+"""The string of REGION (ADQL 2.1, 4.2.20): a shape in the words of STC-S."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_NUMBERS: Mapping[str, tuple[str, int | None]] = {
+    "POSITION": ("POINT", 2),
+    "POINT": ("POINT", 2),
+    "CIRCLE": ("CIRCLE", 3),
+    "BOX": ("BOX", 4),
+    "POLYGON": ("POLYGON", None),
+}
+_FRAMES = frozenset({"ICRS", "UNKNOWNFRAME"})
+_REFERENCES = frozenset({"BARYCENTER", "GEOCENTER", "HELIOCENTER", "TOPOCENTER", "UNKNOWNREFPOS"})
+_FLAVOURS = frozenset({"SPHERICAL2"})
+
+
+def shape(text: str) -> tuple[str, list[float]] | None:
+    """The function of ADQL and its arguments that a string stands for; None if it stands for none.
+
+    >>> shape("Circle ICRS 10 -20 0.5")
+    ('CIRCLE', [10.0, -20.0, 0.5])
+    >>> shape("Circle GALACTIC 10 -20 0.5")
+    """
+    words = text.replace(",", " ").split()
+    if not words or words[0].upper() not in _NUMBERS:
+        return None
+    name, count = _NUMBERS[words.pop(0).upper()]
+    for allowed in (_FRAMES, _REFERENCES, _FLAVOURS):
+        if words and words[0].upper() in allowed:
+            words.pop(0)
+    try:
+        values = [float(word) for word in words]
+    except ValueError:
+        return None
+    fitting = len(values) == count if count is not None else len(values) >= 6 and len(values) % 2 == 0  # noqa: PLR2004
+    return (name, values) if fitting else None
