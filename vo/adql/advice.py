@@ -103,5 +103,7 @@ def for_keyword(word: str) -> str | None:
     return did_you_mean(nearest(word, sorted(RESERVED & CLAUSES), 1))
 
 
-NEVER_ALIASES = frozenset({"LIMIT", "QUALIFY", "MINUS", "WINDOW", "TABLESAMPLE", "PIVOT", "UNPIVOT", "ASOF"})
+NEVER_ALIASES = frozenset(
+    {"LIMIT", "OVER", "QUALIFY", "MINUS", "WINDOW", "TABLESAMPLE", "PIVOT", "UNPIVOT", "ASOF"}
+)
 """Words of other dialects that would pass for an alias, and be a surprise."""

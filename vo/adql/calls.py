@@ -48,6 +48,7 @@ def read(reader: Reader, node: exp.Expr) -> exp.Expr:
     name: str = node.this
     function = FUNCTIONS.get(name)
     arguments = _arguments(reader, node, function)
+    node.set("expressions", arguments)
     if function is None:
         reader.problems.add(
             f"There is no function {name}",

@@ -240,7 +240,7 @@ class Queries:
         for cte in self.ctes if node.args.get("db") is None else ():
             if same(node.this, cte.name):
                 source = Source(alias, name.this, exact, cte.fields)
-                return _aliased(exp.Table(this=_quoted(cte.alias)), alias), source
+                return _aliased(exp.Table(this=_quoted(cte.alias)), alias, node), source
         table = published_table(node, self.catalog, self.problems)
         if table is None:
             return node, Source(alias, name.this, exact, (), known=False)
@@ -251,7 +251,7 @@ class Queries:
             zip(("this", "db", "catalog"), map(_quoted, reversed(table.database_path)), strict=False)
         )
         source = Source(alias, called, exact, fields, schema, table)
-        return _aliased(exp.Table(**parts), alias), source
+        return _aliased(exp.Table(**parts), alias, node), source
 
 
 def replace_of(reader: Reader, node: exp.Expr) -> exp.Expr:
@@ -266,7 +266,8 @@ def _quoted(name: str) -> exp.Identifier:
     return exp.Identifier(this=name, quoted=True)
 
 
-def _aliased(table: exp.Table, alias: str) -> exp.Table:
+def _aliased(table: exp.Table, alias: str, given: exp.Expr) -> exp.Table:
+    table.meta.update(given.meta)
     table.set("alias", exp.TableAlias(this=_quoted(alias)))
     return table
 

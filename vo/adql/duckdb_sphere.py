@@ -46,15 +46,12 @@ def edge_distance(lon: str, lat: str, polygon: str) -> str:
 
 def edges_cross(first: str, second: str) -> str:
     """Whether an edge of one polygon crosses an edge of the other from side to side."""
-    return _edges_meet(first, second, f"{_SIDES[0]} * {_SIDES[1]} < 0 AND {_SIDES[2]} * {_SIDES[3]} < 0")
+    return _edges_meet(first, second, "{0} * {1} < 0 AND LEAST(ABS({0}), ABS({1})) > {2}")
 
 
 def edges_touch(first: str, second: str) -> str:
     """Whether an edge of one polygon has a position in common with an edge of the other."""
-    apart = [
-        f"({one} * {other} <= 0 OR LEAST(ABS({one}), ABS({other})) < {_TOUCHING})" for one, other in _PAIRS
-    ]
-    return _edges_meet(first, second, " AND ".join(apart))
+    return _edges_meet(first, second, "({0} * {1} <= 0 OR LEAST(ABS({0}), ABS({1})) < {2})")
 
 
 def vertices_inside(first: str, second: str) -> str:
@@ -66,23 +63,19 @@ def vertices_inside(first: str, second: str) -> str:
 
 
 _TOUCHING = 1e-12
-# The sines of the angles of each end from the other edge's great circle.
-_SIDES = (
-    f"{_DOT}(e.n, f.a) / e.l",
-    f"{_DOT}(e.n, f.b) / e.l",
-    f"{_DOT}(f.n, e.a) / f.l",
-    f"{_DOT}(f.n, e.b) / f.l",
-)
-_PAIRS = (_SIDES[:2], _SIDES[2:])
 
 
 def _edges_meet(first: str, second: str, apart: str) -> str:
-    """Whether for any two edges `apart` holds, which says that each has its ends on both sides of the other."""
+    """Whether any two edges meet; `apart` tests two sines for being those of opposite sides."""
+    # The sines of the angles of the ends of each edge from the great circle of the other.
+    ends = (f"{_DOT}(e.n, f.a) / e.l", f"{_DOT}(e.n, f.b) / e.l")
+    others = (f"{_DOT}(f.n, e.a) / f.l", f"{_DOT}(f.n, e.b) / f.l")
+    crossed = f"{apart.format(*ends, _TOUCHING)} AND {apart.format(*others, _TOUCHING)}"
     # Great circles meet twice, so both arcs must pass the same one of the two points.
     meeting = f"{_CROSS}(e.n, f.n)"
-    ends = [f"({_DOT}({meeting}, {arc}.a) + {_DOT}({meeting}, {arc}.b))" for arc in "ef"]
-    same = f"({ends[0]} * {ends[1]} > 0 OR ARRAY_DISTANCE(e.a, f.a) < {_TOUCHING})"
-    edges = f"LIST_TRANSFORM(s.other, lambda f: {apart} AND {same})"
+    sides = [f"({_DOT}({meeting}, {arc}.a) + {_DOT}({meeting}, {arc}.b))" for arc in "ef"]
+    same = f"({sides[0]} * {sides[1]} > 0 OR ARRAY_DISTANCE(e.a, f.a) < {_TOUCHING})"
+    edges = f"LIST_TRANSFORM(s.other, lambda f: {crossed} AND {same})"
     given = f"{{'one': {_edges(first)}, 'other': {_edges(second)}}}"
     return _let("s", given, f"LIST_BOOL_OR(LIST_TRANSFORM(s.one, lambda e: LIST_BOOL_OR({edges})))")
 

@@ -19,7 +19,7 @@ from vo.adql.nodes import Call
 MAX_NESTING = 200
 """Operators and parentheses inside each other at the most."""
 
-MAX_CHAIN = 400
+MAX_CHAIN = 200
 """Arithmetic operators in a row at the most; AND and OR have no limit, as they are balanced."""
 
 _COMPARISONS: dict[str, type[exp.Expr]] = {

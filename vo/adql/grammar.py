@@ -280,10 +280,10 @@ class Grammar(Expressions):
                 self.refuse("Expected a join inside the parentheses")
             self.expect(")", "to close the join")
             return self.marked(tree, start)
-        following = self.following
+        first = self.token
         names = self.dotted(self.identifier("a table"), "a table")
         if self.at("("):
-            self.refuse("There are no table functions in ADQL", following, rule="ADQL 2.1, appendix A")
+            self.refuse("There are no table functions in ADQL", first, rule="ADQL 2.1, appendix A")
         parts = dict(zip(("this", "db", "catalog"), reversed(names), strict=False))
         if len(names) > len(parts):
             self.refuse("A table has at most two names before its own")

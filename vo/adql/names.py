@@ -103,8 +103,9 @@ class Names:
         known = self.scope.names() if source is None else [item.column.name for item in source.visible]
         close = [quoted(candidate) for candidate in nearest(name.this, known)]
         suggestion = did_you_mean(close)
-        if name.args.get("quoted") and suggestion is None:
-            suggestion = "A string is written between single quotes."
+        if name.args.get("quoted") and not any(name.this.lower() == other.lower() for other in known):
+            hint = "A string is written between single quotes."
+            suggestion = hint if suggestion is None else f"{hint} {suggestion}"
         where = "" if source is None else f" in {source.name}"
         self.problems.add(
             f"There is no column {name.this}{where}",

@@ -77,6 +77,13 @@ class Reader:
         """`node` with its names resolved and everything below it described; columns of a star already are."""
         if "column" in node.meta:
             return node
+        for operand in _spine(node):
+            result = self._read(operand)
+            if result is not operand:
+                operand.replace(result)
+        return self._read(node)
+
+    def _read(self, node: exp.Expr) -> exp.Expr:
         result = _READERS[type(node)](self, node)
         if result is not node and "span" in node.meta:
             result.meta["span"] = node.meta["span"]
@@ -85,6 +92,17 @@ class Reader:
     def column(self, node: exp.Expr) -> exp.Expr:
         """The column that a name means."""
         return Names(self.scope, self.problems).column(node, prefer_selected=self.prefer_selected)
+
+
+def _spine(node: exp.Expr) -> list[exp.Expr]:
+    """The left operands of a chain of operators, innermost first: long sums would be deep recursion."""
+    operands = []
+    while (
+        isinstance(node, exp.Binary) and isinstance(node.this, exp.Binary) and "column" not in node.this.meta
+    ):
+        node = node.this
+        operands.append(node)
+    return operands[::-1]
 
 
 # The whole language of expressions: a node that is not here cannot come out of the grammar.

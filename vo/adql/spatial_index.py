@@ -23,6 +23,7 @@ MAX_RANGES = 4
 
 _MAX_RADIUS = 90.0
 _MARGIN = 1e-9  # degrees; a position on the border of a cell may have been rounded into the next one
+_DEEPER = 2  # orders by which the search looks closer than it answers
 _CELL = 58.6  # degrees: the side of a cell of order 0
 
 
@@ -89,13 +90,13 @@ def cone_ranges(lon: float, lat: float, radius: float) -> tuple[tuple[int, int],
     At most MAX_RANGES of them, made by filling the smallest gaps.
     """
     padded = radius + _MARGIN
-    depth = min(ORDER, max(0, int(math.log2(_CELL / padded)) + 3))
+    depth = min(ORDER - _DEEPER, max(0, int(math.log2(_CELL / padded)) + 3))
     cells, depths, _ = cone_search(
         Longitude(lon % 360, units.deg),
         Latitude(lat, units.deg),
         padded * units.deg,
         depth=depth,
-        depth_delta=2,
+        depth_delta=_DEEPER,
     )
     shift = (2 * (ORDER - depths.astype(np.int64))).astype(np.uint64)
     low = np.left_shift(cells.astype(np.uint64), shift)

@@ -1,0 +1,211 @@
+"""What is not ADQL is refused, at its place, with advice; and nothing else ever reaches a database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vo.errors import QueryError
+from vo.result import Statement
+
+# query with ^ before the offending token, words of the message, words of the suggestion
+REFUSED = [
+    ("^DROP TABLE stars", "Expected SELECT", ""),
+    ("^COPY stars TO 'x'", "Expected SELECT", ""),
+    ("^PRAGMA database_list", "Expected SELECT", ""),
+    ("^ATTACH 'x'", "Expected SELECT", ""),
+    ("^", "Expected SELECT", ""),
+    ("SELECT id FROM stars; ^SELECT id FROM stars", "end of the query", ""),
+    ("SELECT id FROM stars;^;", "end of the query", "one query"),
+    ("SELECT id FROM ^read_csv('x')", "no table functions", ""),
+    ("SELECT id FROM ^'/etc/passwd'", "Expected a table", "double quotes"),
+    ("SELECT ^read_text('/etc/passwd') FROM stars", "no function READ_TEXT", ""),
+    ("SELECT ROW_NUMBER() ^OVER (ORDER BY id) FROM stars", "next clause", "window"),
+    ("SELECT id FROM stars ^LIMIT 5", "next clause", "SELECT TOP n"),
+    ("SELECT id FROM stars ^FETCH FIRST 5 ROWS ONLY", "end of the query", "SELECT TOP n"),
+    ("SELECT id FROM stars ^QUALIFY id = 1", "next clause", "window"),
+    ("SELECT id ^TOP 5 FROM stars", "Expected FROM", "TOP goes before"),
+    ("SELECT TOP 5 ^DISTINCT id FROM stars", "Expected a value", "DISTINCT stands"),
+    ("SELECT TOP ^-1 id FROM stars", "whole number", ""),
+    ("SELECT TOP ^1.5 id FROM stars", "whole number", ""),
+    ("SELECT id^:^:INT FROM stars", "character :", "CAST"),
+    ("SELECT id ^% 2 FROM stars", "character %", "MOD"),
+    ("SELECT ^[1, 2] FROM stars", "character [", "arrays"),
+    ("SELECT ^{'a': 1} FROM stars", "character {", ""),
+    ("SELECT name -^> 'a' FROM stars", "Expected a value", ""),
+    ("SELECT x -^> x + 1 FROM stars", "", ""),
+    ("SELECT id, ^FROM stars", "Expected a value", ""),
+    ("SELECT id stars^", "Expected FROM", ""),
+    ("SELECT id", "Expected FROM", ""),
+    ("SELECT *^, id FROM stars", "* stands alone", "t.*"),
+    ("SELECT id FROM stars WHERE id IN ^5", "Expected (", ""),
+    ("SELECT id FROM stars WHERE id = (^SELECT 1 FROM stars)", "cannot be a value", "FROM, IN and EXISTS"),
+    ("SELECT id FROM (SELECT id FROM stars^)", "needs a name", "AS name"),
+    ("SELECT id FROM stars ^CROSS JOIN extra", "end of the query", "comma"),
+    ("SELECT id FROM stars JOIN extra ^WHERE id = 1", "Expected ON or USING", "NATURAL"),
+    ("SELECT id FROM stars NATURAL JOIN extra ^ON 1 = 1", "neither ON nor USING", ""),
+    ("SELECT ^size FROM stars", "reserved word", '"size"'),
+    ("SELECT id AS number, id AS ^count FROM stars", "reserved word", '"count"'),
+    ("SELECT CAST(id AS ^FLOAT) FROM stars", "no type", "DOUBLE PRECISION"),
+    ("SELECT ^SUBSTRING(name, 1, 2) FROM stars", "no function SUBSTRING", ""),
+    ("SELECT ^LN(ra) FROM stars", "no function LN", "LOG"),
+    ("SELECT ^ABS(ra, dec) FROM stars", "does not take 2", "ABS(number)"),
+    ("SELECT ABS(^name) FROM stars", "must be a number", ""),
+    ("SELECT ^CONTAINS(POINT(ra, dec)) FROM stars", "does not take 1", ""),
+    ("SELECT CONTAINS(POINT(ra, dec), ^POINT(1, 2)) FROM stars", "circle or polygon", ""),
+    ("SELECT POINT(^'FK4', ra, dec) FROM stars", "FK4", "Leave it out"),
+    ("SELECT id FROM stars WHERE ^CONTAINS(POINT(ra, dec), CIRCLE(1, 2, 3))", "Expected a condition", "1 ="),
+    ("SELECT CIRCLE(1, ^95, 3) FROM stars", "latitude 95", ""),
+    ("SELECT CIRCLE(1, 5, ^-3) FROM stars", "negative", ""),
+    ("SELECT ^idd, ^raa FROM stars", "no column idd", "id"),
+    ("SELECT id FROM ^star", "no table star", "sim1.Stars"),
+    ("SELECT id FROM ^simm.stars", "no table simm.stars", "sim1"),
+    ("SELECT ^x.id FROM stars", "called x", "Stars"),
+    ("SELECT ^id FROM stars, extra", "more than one table", "extra.id"),
+    ("SELECT 1 AS a FROM stars, ^stars", "Two tables", "AS name"),
+    ('SELECT id FROM stars WHERE name = ^"A"', "no column A", "single quotes"),
+    ('SELECT ^"ID" FROM stars', "no column ID", "id"),
+    ("SELECT id FROM stars WHERE ^name = 5", "cannot be compared", "'5'"),
+    ("SELECT id FROM stars WHERE ^ra = '5'", "cannot be compared", "Leave out the quotes"),
+    ("SELECT id FROM extra WHERE seen > ^'yesterday'", "no timestamp", "YYYY"),
+    ("SELECT id FROM stars WHERE ra < 1 ^< 2", "do not chain", "BETWEEN"),
+    ("SELECT id FROM stars WHERE ^COUNT(*) > 1", "cannot stand in WHERE", "HAVING"),
+    ("SELECT MAX(^MIN(ra)) FROM stars", "cannot stand in another one", ""),
+    ("SELECT ^ra, COUNT(*) FROM stars", "neither in GROUP BY", "GROUP BY"),
+    ("SELECT COUNT(*) FROM stars GROUP BY ^1", "GROUP BY takes columns", ""),
+    ("SELECT id FROM stars ORDER BY ^2", "no column 2", "1 column"),
+    ("SELECT DISTINCT id FROM stars ORDER BY ^ra", "DISTINCT", ""),
+    ("SELECT id FROM stars ^UNION SELECT id, ra FROM stars", "1 and 2 columns", ""),
+    ("SELECT id FROM stars ^UNION SELECT name FROM stars", "Column 1", "CAST"),
+    ("SELECT id FROM stars WHERE id IN (^SELECT id, ra FROM stars)", "one column", ""),
+    ("SELECT id FROM stars WHERE name = ^'abc", "not closed", "quote"),
+    ('SELECT ^"abc FROM stars', "not closed", ""),
+    ("SELECT ^1e999 FROM stars", "too large", ""),
+    ("SELECT ^0xFFFFFFFFFFFFFFFFF FROM stars", "63 bits", ""),
+    ("SELECT ^12abc FROM stars", "runs into", ""),
+    ("SELECT ^_id FROM stars", "character _", "double quotes"),
+    ("SELECT id FROM stars WHERE name = ^\u2018A^\u2019", "U+2018", "straight single"),
+    ("SELECT ^\u201cid^\u201d FROM stars", "U+201C", "straight double"),
+    ("SELECT id^\u00a0FROM stars", "U+00A0", "plain space"),
+    ("SELECT id FROM stars WHERE ra ^\u2264 1", "U+2264", "<="),
+    ("SELECT '^\u202eabc' FROM stars", "invisible", "Leave it out"),
+    ("SELECT id^\x00 FROM stars", "invisible", ""),
+    ("SELECT id /^* hint */ FROM stars", "Expected a value", ""),
+    ("SELECT IN_UNIT(ra, ^'parsec/fortnight') FROM stars", "no unit", ""),
+    ("SELECT IN_UNIT(ra, ^'m') FROM stars", "cannot be converted", ""),
+    ("SELECT IN_UNIT(^flags, 'm') FROM stars", "no unit", ""),
+    ("SELECT ROUND(ra, ^flags) FROM stars", "literal", ""),
+    ("SELECT ^CAST(pos AS INTEGER) FROM extra", "A point cannot be cast", ""),
+    ("SELECT id FROM extra WHERE ^pos = footprint", "cannot be compared", "CONTAINS"),
+    ("SELECT ^ivo_healpix_index(5, mag_g, dec) FROM stars", "main position", ""),
+    ("SELECT id FROM stars WHERE name LIKE 'a' ^ESCAPE 'b'", "no ESCAPE", ""),
+    ("WITH RECURSIVE a AS (SELECT id FROM stars) SELECT id FROM a", "", ""),
+    ("SELECT id FROM stars WHERE id IN (WITH a AS (SELECT id FROM stars) SELECT id FROM a)", "", ""),
+    ("SELECT id FROM stars ORDER BY id NULLS LAST", "end of the query", "without a value"),
+    ("SELECT id FROM stars OFFSET 5 ROWS", "end of the query", "number alone"),
+    ("SELECT (id > 5) FROM stars", "condition cannot be a value", "CASE"),
+    ("SELECT id FROM stars WHERE id", "Expected a condition", ""),
+    ("SELECT id FROM stars WHERE EXISTS (id)", "Expected SELECT", ""),
+    ("SELECT id FROM stars AS s, (SELECT s.ra FROM extra) AS x", "called s", ""),
+    ("SELECT ra id dec FROM stars", "Expected FROM", ""),
+    ("SELECT a.b.c.d.e FROM stars", "at most three", ""),
+    ("UPDATE stars SET id = 1", "Expected SELECT", ""),
+]
+
+
+@pytest.mark.parametrize(("marked", "message", "suggestion"), REFUSED)
+def test_refusals_name_place_and_advice(release: Any, marked: str, message: str, suggestion: str) -> None:
+    """Each wrong query is refused with the place of its (first) fault, what it is, and what to write."""
+    query = marked.replace("^", "")
+    with pytest.raises(QueryError) as caught:
+        release.translate(query)
+    problems = caught.value.problems
+    text, advice = (
+        " ".join(filter(None, words))
+        for words in zip(*((p.message, p.suggestion) for p in problems), strict=True)
+    )
+    assert message in text
+    assert suggestion in advice
+    assert "\x1b" not in str(caught.value)
+    for problem in problems:
+        assert problem.rule
+    if "^" in marked:
+        assert (problems[0].line, problems[0].column) == (1, marked.index("^") + 1)
+
+
+def test_all_wrong_names_are_told_at_once(release: Any) -> None:
+    """A query with many faults is answered with all of them, in the order of its text."""
+    query = "SELECT s.idd,\n  foo(1), s.dex\nFROM stars AS s, nothing AS n\nWHERE s.mag > 'x' AND s.ra = 'y'"
+    with pytest.raises(QueryError) as caught:
+        release.translate(query)
+    places = [(problem.line, problem.column, problem.token) for problem in caught.value.problems]
+    assert places == [
+        (1, 8, "s.idd"),
+        (2, 3, "foo(1)"),
+        (2, 11, "s.dex"),
+        (3, 18, "nothing"),
+        (4, 7, "s.mag"),
+        (4, 23, "s.ra = 'y'"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT " + "(" * 200 + "1" + ")" * 200 + " FROM stars",
+        "SELECT " + "-" * 1 + "- " * 0 + "(-" * 90 + "1" + ")" * 90 + " + 1" * 600 + " FROM stars",
+        "SELECT " + "NOT " * 5000 + "1 FROM stars",
+        "SELECT " + "+" * 5000 + "1 FROM stars",
+        "SELECT " + "CASE WHEN 1 = 1 THEN " * 3000 + "1 FROM stars",
+        "SELECT id FROM " + "(SELECT id FROM " * 90 + "stars" + ") AS x" * 90,
+        "SELECT id FROM stars" + " UNION SELECT id FROM stars" * 500,
+        "SELECT id FROM stars" + " JOIN stars" * 3000,
+        "SELECT id FROM stars" + ", stars" * 3000,
+        "SELECT " + ", ".join(["id"] * 50_000) + " FROM stars",
+        "(" * 100_000,
+        "'" * 262_143,
+        '"' * 262_143,
+    ],
+    ids=lambda query: query[:40],
+)
+def test_monsters_are_refused(release: Any, query: str) -> None:
+    """Queries beyond all measure are refused with a message, and not by a crash."""
+    with pytest.raises(QueryError):
+        release.translate(query)
+
+
+def test_long_but_plain_queries_run(release: Any) -> None:
+    """Thousands of conditions and list items, or sums of hundreds of columns, are no reason to refuse."""
+    many = " OR ".join(f"id = {i}" for i in range(3000))
+    assert len(release.values(f"SELECT id FROM stars WHERE {many}")) == 3000
+    listed = ", ".join(map(str, range(5000)))
+    assert len(release.values(f"SELECT id FROM stars WHERE id IN ({listed})")) == 4000
+    assert release.values("SELECT TOP 1 " + "1 + 2 - " * 90 + "1 FROM stars") == [91]
+    assert release.values("SELECT TOP 1 " + "(" * 60 + "7" + ")" * 60 + " FROM stars") == [7]
+
+
+_WORDS = """SELECT TOP DISTINCT FROM WHERE AND OR NOT GROUP BY HAVING ORDER OFFSET UNION ALL INTERSECT EXCEPT
+    WITH AS JOIN LEFT NATURAL USING ON IN EXISTS BETWEEN LIKE IS NULL CASE WHEN THEN ELSE END CAST INTEGER
+    stars extra s e id ra dec mag_g name pos footprint disc "Size" * * , , ( ( ) ) . = < + - / || 1 0 2.5 'a'
+    COUNT MAX POINT CIRCLE CONTAINS DISTANCE POLYGON BOX REGION AREA COALESCE ROUND MOD 0x1F ~ &""".split()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(st.text(max_size=80), st.lists(st.sampled_from(_WORDS), max_size=25).map(" ".join)))
+def test_any_text_is_a_statement_or_a_query_error(release: Any, text: str) -> None:
+    """Whatever is sent, the answer is a statement or a QueryError."""
+    for query in (
+        text,
+        f"SELECT {text} FROM stars AS s, extra AS e",
+        f"SELECT s.id FROM stars AS s WHERE {text}",
+    ):
+        try:
+            statement = release.translate(query, maxrec=3)
+        except QueryError as error:
+            assert error.problems
+            continue
+        assert isinstance(statement, Statement)
+        release.connection.cursor().execute("EXPLAIN " + statement.sql)
