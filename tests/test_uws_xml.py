@@ -23,7 +23,7 @@ from vo.uws.store import ShortJob
 
 XSD = Path(__file__).resolve().parents[2] / "shared" / "xsd"
 PLACE = xml.Place("http://survey.example/tap/async", "http://survey.example/uws.xsl")
-NS = {"uws": xml.UWS, "xlink": xml.XLINK, "info": xml.INFO}
+NS = {"uws": xml.UWS, "xlink": xml.XLINK}
 JOBS = {
     "plain": a_job(),
     "full": FULL,

@@ -3,8 +3,7 @@
     xmlns:xsl="http://www.w3.org/1999/XSL/Transform"
     xmlns:uws="http://www.ivoa.net/xml/UWS/v1.0"
     xmlns:xlink="http://www.w3.org/1999/xlink"
-    xmlns:info="urn:vo:job-info"
-    exclude-result-prefixes="uws xlink info">
+    exclude-result-prefixes="uws xlink">
   <xsl:output method="html" encoding="UTF-8" indent="yes" doctype-system="about:legacy-compat"/>
 
   <xsl:template match="/">
@@ -74,9 +73,9 @@
       <h2>Results</h2>
       <xsl:apply-templates select="uws:results" mode="table"/>
     </xsl:if>
-    <xsl:if test="uws:jobInfo/info:item">
+    <xsl:if test="uws:jobInfo/item">
       <h2>Further information</h2>
-      <table><tbody><xsl:apply-templates select="uws:jobInfo/info:item"/></tbody></table>
+      <table><tbody><xsl:apply-templates select="uws:jobInfo/item"/></tbody></table>
     </xsl:if>
   </xsl:template>
 
@@ -141,7 +140,7 @@
     </tr>
   </xsl:template>
 
-  <xsl:template match="info:item">
+  <xsl:template match="uws:jobInfo/item">
     <tr>
       <th scope="row"><xsl:value-of select="@name"/></th>
       <td><pre><xsl:value-of select="."/></pre></td>

@@ -19,9 +19,6 @@ UWS = "http://www.ivoa.net/xml/UWS/v1.0"
 
 XLINK = "http://www.w3.org/1999/xlink"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
-INFO = "urn:vo:job-info"
-"""The namespace of what this service adds below jobInfo."""
-
 _NAMESPACES = {"uws": UWS, "xlink": XLINK, "xsi": XSI}
 _VERSION = "1.1"
 
@@ -131,9 +128,10 @@ def _error_summary(error: JobError) -> etree._Element:
 
 
 def _job_info(info: Iterable[tuple[str, str]]) -> etree._Element:
+    """What this service adds, in no namespace: validators look for the schema of every foreign one."""
     root = etree.Element(f"{{{UWS}}}jobInfo")
     for name, value in info:
-        entry = etree.SubElement(root, f"{{{INFO}}}item", {"name": name}, nsmap={"info": INFO})
+        entry = etree.SubElement(root, "item", {"name": name})
         entry.text = _legal(value)
     return root
 
