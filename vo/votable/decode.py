@@ -206,7 +206,9 @@ def from_binary(field: Field, data: Bytes, starts: Places, lengths: Places, null
         lengths = np.where(missing, 0, lengths)
         scalars = _scalars(column, gathered(data, starts, lengths), kind.value_type)
         return _lists(column, scalars, lengths // element_size(field), missing)
-    flat = _scalars(column, gathered(data, starts, lengths), kind)
+    cells = gathered(data, starts, lengths)
+    # The one bit should be the highest (VOTable 1.4, 6), but writers differ.
+    flat = pa.array(cells != 0) if field.is_bit else _scalars(column, cells, kind)
     if missing.any():
         flat = pc.if_else(pa.array(missing), pa.scalar(None, kind), flat)
     return _with_null(field, flat) if nulls is None else flat

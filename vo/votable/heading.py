@@ -168,9 +168,8 @@ def _field(attributes: dict[str, str], number: int) -> Field:
     size = attributes.get("arraysize", "").strip() or None
     is_bit = datatype == "bit" and size in (None, "1")
     if not is_bit and datatype not in get_args(Datatype):
-        raise UsageError(
-            f"FIELD {name} has the datatype {datatype!r}{f'[{size}]' if size else ''}, which is not read."
-        )
+        shown = f"{datatype}[{size}]" if size else datatype
+        raise UsageError(f"FIELD {name} has the datatype {shown!r}, which is not read.")
     column = Column(
         name,
         "boolean" if is_bit else cast("Datatype", datatype),

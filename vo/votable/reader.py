@@ -71,7 +71,7 @@ def _batches(heading: Heading, chunks: Iterator[bytes], batch_rows: int) -> Iter
             if found.ended:
                 return
             data = data[found.used :]
-            if found.rows < batch_rows:
+            if not found.rows:
                 break
         rest = data.tobytes()
     if is_text or rest:
@@ -100,7 +100,7 @@ class _TextRows:
             line = self._line_at(data, starts[0, error.row])
             raise UsageError(f"Row {self.done + error.row + 1} (line {line}), {error.message}.") from error
         self.done += rows
-        place = f"Row {self.done + 1} (line {self._line_at(data, used)})"
+        place = f"Row {self.done + 1} (line {self._line_at(data, _next_mark(data, used))})"
         if how == WRONG_COUNT and not rows:
             raise UsageError(f"{place} has {cells} cells, but there are {len(self._fields)} columns.")
         if how == STRAY and not rows:
@@ -110,6 +110,12 @@ class _TextRows:
 
     def _line_at(self, data: Bytes, place: int) -> int:
         return self._line + int(np.count_nonzero(data[:place] == ord("\n")))
+
+
+def _next_mark(data: Bytes, place: int) -> int:
+    """Where the white space behind `place` ends."""
+    following = data[place : place + 10_000].tobytes()
+    return place + len(following) - len(following.lstrip())
 
 
 class _BinaryRows:

@@ -157,7 +157,8 @@ def scan_rows(data: Bytes, starts: Places, lengths: Places, kinds: Bytes) -> tup
                 return WRONG_COUNT, row, used, max(column, 0)
             row, used, column = row + 1, behind, -1
         elif element != -_TD:
-            return (DONE if element == -_TABLEDATA else STRAY), row, behind, 0
+            is_done = element == -_TABLEDATA
+            return (DONE if is_done else STRAY), row, (behind if is_done else used), 0
         place = behind
     return MORE, row, used, 0
 
