@@ -16,7 +16,9 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 sys.path.insert(0, str(Path(__file__).parent))  # modules that several tests import: contracts, asgi
-pytest.register_assert_rewrite("contracts")
+pytest.register_assert_rewrite("contracts", "service")
+
+from service import Service, serving, small_sample  # noqa: E402  found by the line above
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +54,16 @@ def _answering(url: str) -> str:
             else:
                 return url
     pytest.fail("the Redis server did not start")
+
+
+@pytest.fixture(scope="session")
+def sample_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with a small sample release, built once."""
+    return small_sample(tmp_path_factory.mktemp("sample"))
+
+
+@pytest.fixture(scope="session")
+def service(sample_data: Path) -> Iterator[Service]:
+    """A whole service on the small sample release, shared by all tests that leave it as it was."""
+    with serving(sample_data, VO_DESTRUCTION_LIMIT_S="86400", VO_MAXREC_LIMIT="50000") as running:
+        yield running

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "vo"
 
 LAYERS = """
-errors reserved | catalog | result config
+errors reserved lifeline | catalog | result config
 adql | db votable | sample delimited | formats
 auth dali | vosi uws
 context

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from vo import home
+from vo import __version__, home
 from vo.config import Config
 from vo.context import open_context
 from vo.dali import EXCEPTION_HANDLERS
@@ -64,4 +64,5 @@ def run_web(config: Config) -> None:
         access_log=False,
         timeout_graceful_shutdown=DRAIN_S,
         server_header=False,
+        headers=[("Server", f"vo/{__version__}")],
     )

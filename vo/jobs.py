@@ -132,9 +132,16 @@ def _watch(run: Run, context: Context, done: threading.Event) -> None:
             reason = CancelledError("The job was deleted.")
         except VOError as error:
             log.warning("the watcher of job %s cannot see it: %s", run.job.id, error)
-            continue
+            reason = _lease_over(renewed, context.config.lease_s)
         if reason is not None:
             run.stop(reason)
+
+
+def _lease_over(renewed: float, lease_s: float) -> VOError | None:
+    """A worker that could not renew its lease must take it for granted that another has the job."""
+    if monotonic() - renewed > lease_s:
+        return LeaseLostError("The worker lost touch with the job store.", hint="Run the job again.")
+    return None
 
 
 def _reason_to_stop(now: Job, taken: Job) -> VOError | None:

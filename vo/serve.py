@@ -6,7 +6,6 @@ server and a loop of sweeps. A child that dies is started again; a signal ends a
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import logging
 import os
@@ -32,6 +31,7 @@ from vo.catalog import Catalog
 from vo.config import Config, variable
 from vo.context import open_database
 from vo.errors import ConfigError
+from vo.lifeline import end_with_parent
 from vo.tap.schema import describe
 
 GRACE_S = 3.0
@@ -40,7 +40,6 @@ GRACE_S = 3.0
 STEADY_S = 10.0
 """A child that lived this long is restarted at once; others wait longer each time."""
 
-_PR_SET_PDEATHSIG = 1
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  the directory made there is ours alone
 
 log = logging.getLogger(__name__)
@@ -57,17 +56,18 @@ class _Child:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     delay_s: float = 0.0
+    tie: Callable[[], None] = end_with_parent
 
     def start(self) -> None:
         self.started = time.monotonic()
-        # Its own session, so that the whole group of a Celery pool can be ended, and a death signal, so
-        # that nothing is left should the supervisor itself be killed.
+        # Its own session, so that the whole group of a Celery pool can be ended, and a tie to the
+        # supervisor, so that nothing is left should that be killed.
         self.process = subprocess.Popen(  # noqa: S603  our own programs only
             self.command,
             env={**os.environ, **self.environment},
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  no thread runs in the supervisor
+            preexec_fn=self.tie,  # noqa: PLW1509  no thread runs in the supervisor
         )
 
     def signal_group(self, number: int) -> None:
@@ -182,9 +182,14 @@ def _redis_children(config: Config, run_dir: Path) -> list[_Child]:
         arguments += ["--logfile", f"{state_dir}/{name}.log"]
     bounded = ["--maxmemory", "512mb", "--maxmemory-policy", "noeviction"]
     return [
-        _Child("redis-state", [*common, *state], rank=2),
+        _Child("redis-state", [*common, *state], rank=2, tie=_end_gently),
         _Child("redis-relay", [*common, *relay, *bounded], rank=2),
     ]
+
+
+def _end_gently() -> None:
+    """Redis writes its file to the end when it is asked to stop."""
+    end_with_parent(signal.SIGTERM)
 
 
 def _service_children(config: Config) -> list[_Child]:
@@ -285,7 +290,3 @@ def _await_end(run_dir: Path, timeout_s: float = 10.0) -> None:
                 break
             time.sleep(0.05)
     shutil.rmtree(run_dir, ignore_errors=True)
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -14,6 +14,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 from vo.config import Config
 from vo.context import Context, open_context
 from vo.jobs import run_job
+from vo.lifeline import end_with_parent
 from vo.tap.schema import describe
 from vo.uws.job import SYNC_LANE
 from vo.uws.queue import TASK, celery_app
@@ -36,7 +37,8 @@ class _Process:
         return self._context
 
     def start(self, **_signal: Any) -> None:
-        """Open the databases before the first job comes, not with it."""
+        """Open the databases before the first job comes, not with it; end with the pool."""
+        end_with_parent()
         self.context().database.catalog()
 
     def stop(self, **_signal: Any) -> None:
