@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from vo.adql import kinds
 from vo.adql.constants import constant
-from vo.adql.nodes import Joined, Place, Spread, Within, call, conjuncts, describe, duplicate, number
+from vo.adql.nodes import Joined, Place, Spread, Within, call, conjuncts, describe, duplicate, joins, number
 from vo.adql.positions import unit_vector
 from vo.adql.scopes import Source
 
@@ -39,25 +39,14 @@ class _Side:
         return (self.source.table.nrows or 0) if self.source.table is not None else 0
 
 
-def add_cells(tree: exp.Query) -> bool:
+def add_cells(select: exp.Expr) -> bool:
     """Join by cells wherever AND demands that positions of two tables be near each other."""
-    found = False
-    for select in list(tree.find_all(exp.Select)):
-        from_ = select.args["from_"]
-        where = select.args.get("where")
-        if where is not None:
-            found |= _match(where.this, from_.this, None)
-        for join in [node for node in _joins(from_.this) if node.args.get("on") is not None]:
+    from_, where = select.args["from_"], select.args.get("where")
+    found = where is not None and _match(where.this, from_.this, None)
+    for join in list(joins(from_.this)):
+        if join.args.get("on") is not None:
             found |= _match(join.args["on"], from_.this, join)
     return found
-
-
-def _joins(node: exp.Expr) -> Iterator[Joined]:
-    """The joins of one FROM, sub-queries left alone."""
-    if isinstance(node, Joined):
-        yield node
-        yield from _joins(node.this)
-        yield from _joins(node.expression)
 
 
 def _leaves(node: exp.Expr) -> Iterator[exp.Expr]:

@@ -12,7 +12,19 @@ from vo.adql.boxes import box
 from vo.adql.constants import constant
 from vo.adql.crossmatch import add_cells
 from vo.adql.kinds import Kind, kind_of
-from vo.adql.nodes import Angle, Call, Flag, Inside, Place, Within, call, describe, described, duplicate
+from vo.adql.nodes import (
+    Angle,
+    Call,
+    Flag,
+    Inside,
+    Place,
+    Within,
+    call,
+    collected,
+    describe,
+    described,
+    duplicate,
+)
 from vo.adql.regions import place_of, unwrapped
 from vo.adql.spatial_index import add_ranges
 
@@ -28,20 +40,23 @@ _MIRRORED: Mapping[type[exp.Expr], type[exp.Expr]] = {
 
 def compile_geometry(tree: exp.Query) -> bool:
     """Rewrite every geometric function of `tree`; whether a stored index takes part."""
-    functions = [node for node in tree.find_all(Call, bfs=False) if node.this in _FUNCTIONS]
-    for function in reversed(functions):
-        _put(function, _FUNCTIONS[function.this](function))
+    functions = [node for node in collected(tree, Call) if node.this in _FUNCTIONS]
     if not functions:
         return False
-    for between in list(tree.find_all(exp.Between)):
+    for function in reversed(functions):
+        _put(function, _FUNCTIONS[function.this](function))
+    for between in collected(tree, exp.Between):
         _split_between(between)
-    for comparison in list(tree.find_all(*_MIRRORED)):
+    for comparison in collected(tree, *_MIRRORED):
         _simplify(comparison)
-    indexed = add_ranges(tree) | add_cells(tree)
-    for kind, rule in _WRITTEN_OUT:
-        for node in list(tree.find_all(kind)):
-            _put(node, rule(node))
-    return indexed
+    selects = collected(tree, exp.Select)
+    indexed = [add_ranges(select) | add_cells(select) for select in selects]
+    # Inner nodes first: what is written out takes copies of what it holds.
+    for node in reversed(collected(tree, *_WRITTEN_OUT)):
+        _put(node, _WRITTEN_OUT[type(node)](node))
+    for place in collected(tree, Place):
+        _put(place, call("TUPLE", place.this, place.expression))
+    return any(indexed)
 
 
 def _put(old: exp.Expr, new: exp.Expr) -> None:
@@ -92,7 +107,7 @@ def _coordinate(node: Call) -> exp.Expr:
 
 
 _POINT_AND_RADIUS = _TWO_POINTS = 2
-_FUNCTIONS: Mapping[str, Callable[[Call], exp.Expr]] = {
+_FUNCTIONS: Mapping[str, Callable[[Any], exp.Expr]] = {
     "POINT": _point,
     "CIRCLE": _circle,
     "POLYGON": _polygon,
@@ -106,19 +121,18 @@ _FUNCTIONS: Mapping[str, Callable[[Call], exp.Expr]] = {
     "AREA": lambda node: regions.area(node.arguments[0]),
     "CENTROID": lambda node: regions.centroid(node.arguments[0]),
 }
-# What the conditions are written out as, outer nodes first.
-_WRITTEN_OUT: tuple[tuple[type[exp.Expr], Callable[[Any], exp.Expr]], ...] = (
-    (Inside, sphere.inside),
-    (Within, sphere.within),
-    (Angle, sphere.distance),
-    (Place, lambda node: call("TUPLE", node.this, node.expression)),
-)
+# What angles and conditions of places are written out as.
+_WRITTEN_OUT: Mapping[type[exp.Expr], Callable[[Any], exp.Expr]] = {
+    Inside: sphere.inside,
+    Within: sphere.within,
+    Angle: sphere.distance,
+}
 
 
 # --- conditions
 
 
-def _split_between(node: exp.Between) -> None:
+def _split_between(node: exp.Expr) -> None:
     """`DISTANCE(…) BETWEEN a AND b` as two comparisons, of which the second can use the index."""
     value = unwrapped(node.this)
     if isinstance(value, Angle):

@@ -66,7 +66,7 @@ class Names:
             self.judge_source(sources, qualifier, schema)
             return describe(node, kinds.NULL)
         source = sources[0]
-        found = [item for item in source.visible if same(name, item.column.name)]
+        found = source.find(name)
         if found:
             return found[0].reference()
         if source.known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -141,3 +142,26 @@ def conjuncts(condition: exp.Expr) -> list[exp.Expr]:
         else:
             found.append(node)
     return found
+
+
+def collected(tree: exp.Expr, *kinds: type[exp.Expr]) -> list[exp.Expr]:
+    """The nodes of exactly these classes, outer ones before those inside them."""
+    found, waiting = [], [tree]
+    while waiting:
+        node = waiting.pop()
+        if type(node) in kinds:
+            found.append(node)
+        for value in node.args.values():
+            if isinstance(value, exp.Expr):
+                waiting.append(value)
+            elif isinstance(value, list):
+                waiting.extend(item for item in value if isinstance(item, exp.Expr))
+    return found
+
+
+def joins(node: exp.Expr) -> Iterator[Joined]:
+    """The joins of one FROM, outer ones first; those of its sub-queries are not among them."""
+    if isinstance(node, Joined):
+        yield node
+        yield from joins(node.this)
+        yield from joins(node.expression)

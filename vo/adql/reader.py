@@ -96,7 +96,7 @@ class Reader:
 
 def _spine(node: exp.Expr) -> list[exp.Expr]:
     """The left operands of a chain of operators, innermost first: long sums would be deep recursion."""
-    operands = []
+    operands: list[exp.Expr] = []
     while (
         isinstance(node, exp.Binary) and isinstance(node.this, exp.Binary) and "column" not in node.this.meta
     ):

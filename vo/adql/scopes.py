@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -52,6 +52,14 @@ class Source:
         """The columns in order."""
         return tuple(Visible(item.column, ((self, item),)) for item in self.fields)
 
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[Visible]]:
+        return _indexed(self.visible)
+
+    def find(self, name: exp.Identifier) -> list[Visible]:
+        """The columns of that name."""
+        return [item for item in self._by_name.get(name.this.lower(), ()) if same(name, item.column.name)]
+
 
 @dataclass(frozen=True, slots=True)
 class Visible:
@@ -75,10 +83,7 @@ class Relation:
 
     @cached_property
     def _by_name(self) -> Mapping[str, list[Visible]]:
-        index: dict[str, list[Visible]] = {}
-        for visible in self.columns:
-            index.setdefault(visible.column.name.lower(), []).append(visible)
-        return index
+        return _indexed(self.columns)
 
     @cached_property
     def aliases(self) -> frozenset[str]:
@@ -91,7 +96,16 @@ class Relation:
 
     def called(self, name: exp.Identifier, schema: exp.Identifier | None) -> list[Source]:
         """The sources of that name."""
-        return [source for source in self.sources if source.is_called(name, schema)]
+        return [
+            source for source in self._called.get(name.this.lower(), ()) if source.is_called(name, schema)
+        ]
+
+    @cached_property
+    def _called(self) -> Mapping[str, list[Source]]:
+        index: dict[str, list[Source]] = {}
+        for source in self.sources:
+            index.setdefault(source.name.lower(), []).append(source)
+        return index
 
 
 @dataclass
@@ -117,6 +131,14 @@ class Scope:
     def all_known(self) -> bool:
         """Whether every table in sight was found."""
         return all(source.known for scope in self.outwards() for source in scope.relation.sources)
+
+
+def _indexed(columns: Iterable[Visible]) -> Mapping[str, list[Visible]]:
+    """The columns by their names in lower case."""
+    index: dict[str, list[Visible]] = {}
+    for visible in columns:
+        index.setdefault(visible.column.name.lower(), []).append(visible)
+    return index
 
 
 def same(identifier: exp.Identifier, name: str) -> bool:

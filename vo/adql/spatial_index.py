@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from vo.adql import kinds
 from vo.adql.constants import constant
-from vo.adql.nodes import Inside, Joined, Place, Within, conjuncts, describe, duplicate, number
+from vo.adql.nodes import Inside, Place, Within, conjuncts, describe, duplicate, joins, number
 from vo.adql.polygons import constant_polygon
 from vo.adql.positions import key_of, stored_column
 
@@ -27,16 +27,15 @@ _DEEPER = 2  # orders by which the search looks closer than it answers
 _CELL = 58.6  # degrees: the side of a cell of order 0
 
 
-def add_ranges(tree: exp.Query) -> bool:
+def add_ranges(select: exp.Expr) -> bool:
     """Add ranges of the index beside each cone on the main position of a table; whether there was one.
 
     Only conditions that AND joins directly below WHERE or ON can be narrowed: anywhere else, NOT or OR
     may give the excluded rows a meaning.
     """
-    found = False
-    for clause in list(tree.find_all(exp.Where)):
-        found |= _narrow(clause.this)
-    for join in list(tree.find_all(Joined)):
+    where = select.args.get("where")
+    found = where is not None and _narrow(where.this)
+    for join in joins(select.args["from_"].this):
         if join.args.get("on") is not None:
             found |= _narrow(join.args["on"])
     return found

@@ -27,6 +27,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
+_UNUSUAL = re.compile(r"[^\t\n\v\f\r -~]")
+
 # What people paste from pages and papers, and what they meant.
 _LOOKALIKES = {
     "\u2018\u2019\u201a\u201b\u2032\u00b4`": "Write a string between straight single quotes: '…'.",
@@ -165,12 +167,11 @@ def _refuse(query: str, position: int, problems: Problems) -> int:
 
 def _check_characters(query: str, problems: Problems) -> None:
     """Refuse what shows a reader another text than the one that is run, and what no XML can echo."""
-    if query.isascii() and query.isprintable():
-        return
-    for position, character in enumerate(query):
+    for match in _UNUSUAL.finditer(query):
+        position, character = match.start(), match.group()
         category = unicodedata.category(character)
         hidden = category in ("Cf", "Cs", "Cn", "Co") or character in "\ufffe\uffff"
-        if hidden or (category == "Cc" and character not in "\t\r\n\f\v"):
+        if hidden or category == "Cc":
             name = unicodedata.name(character, "control character")
             problems.add(
                 f"The query holds the invisible character U+{ord(character):04X} ({name.lower()})",
