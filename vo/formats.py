@@ -19,10 +19,12 @@ from vo.votable.binary2 import BINARY2
 from vo.votable.document import Notes, Serialisation, head, tail
 from vo.votable.tabledata import TABLEDATA
 
-FIRST_BLOCK, BLOCK, LARGEST_BLOCK = 16_384, 786_432, 2_097_152
+FIRST_BLOCK, BLOCK, LARGEST_BLOCK = 8_192, 262_144, 1_048_576
 """Bytes of a block: at least, for the first and for the others, and at most."""
-_FIRST_PIECE, _PIECE = 8_192, 524_288
-"""Bytes of Arrow data that are encoded at a time, at first and then."""
+_FIRST_PIECE, _LARGEST_PIECE = 8_192, 524_288
+"""Bytes of Arrow data that are encoded at a time: few at first, then twice as many each time."""
+_CELL = 8
+"""Bytes that a cell counts for at least: in text, small numbers are as long as others."""
 
 Chunks = Iterator[bytes]
 
@@ -95,27 +97,30 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The batches, the large ones in slices: memory stays bounded and the processor's caches warm."""
     size = _FIRST_PIECE
     for batch in batches:
+        row_size = max(_CELL * batch.num_columns, batch.nbytes // max(1, batch.num_rows))
         done = 0
         while done < batch.num_rows:
-            rows = max(1, size * batch.num_rows // max(1, batch.nbytes))
+            rows = max(1, size // row_size)
             yield batch.slice(done, rows)
             done += rows
-            size = _PIECE
+            size = min(2 * size, _LARGEST_PIECE)
 
 
 def _blocks(chunks: Iterable[bytes]) -> Chunks:
-    """The same bytes in blocks that are worth a frame of their own."""
+    """The same bytes in blocks that are worth a frame of their own; an error lets those before it out."""
     waiting: list[bytes] = []
     size, enough = 0, FIRST_BLOCK
-    chunks = iter(chunks)
-    for chunk in chunks:
-        waiting.append(chunk)
-        size += len(chunk)
-        if size >= enough:
-            yield from _cut(b"".join(waiting))
-            waiting, size, enough = [], 0, BLOCK
-    if waiting:
+    try:
+        for chunk in chunks:
+            waiting.append(chunk)
+            size += len(chunk)
+            if size >= enough:
+                yield from _cut(b"".join(waiting))
+                waiting, size, enough = [], 0, BLOCK
+    except Exception:
         yield from _cut(b"".join(waiting))
+        raise
+    yield from _cut(b"".join(waiting))
 
 
 def _cut(block: bytes) -> Chunks:
