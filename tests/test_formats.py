@@ -18,7 +18,7 @@ from votable_tables import EVERYTHING, record_batch, written
 
 from vo.catalog import Column
 from vo.errors import TimeLimitError, UsageError
-from vo.formats import BLOCK, FIRST_BLOCK, FORMATS, LARGEST_BLOCK, find
+from vo.formats import BLOCK, FIRST_BLOCK, FORMATS, LARGEST_BLOCK, Format, find
 from vo.result import Result
 from vo.votable.document import Notes, error_document
 
@@ -86,10 +86,10 @@ def numbers(rows: int, step: int) -> Iterator[pa.RecordBatch]:
 
 @pytest.mark.parametrize("format_", FORMATS, ids=lambda each: each.media_type)
 @pytest.mark.parametrize("step", [1, 1_000, 300_000])
-def test_blocks_are_even(format_: object, step: int) -> None:
+def test_blocks_are_even(format_: Format, step: int) -> None:
     """Batches of any size leave in blocks worth sending: a small one soon, then 256 KiB to 1 MiB."""
     rows = 300_000 if step > 1 else 3_000
-    blocks = list(find(format_.media_type).write(Result(ONE, numbers(rows, step)), Notes()))  # type: ignore[attr-defined]
+    blocks = list(find(format_.media_type).write(Result(ONE, numbers(rows, step)), Notes()))
     sizes = [len(block) for block in blocks]
     assert len(sizes) == 1 or FIRST_BLOCK <= sizes[0] <= 65_536
     assert all(size >= BLOCK for size in sizes[1:-1])
@@ -97,7 +97,7 @@ def test_blocks_are_even(format_: object, step: int) -> None:
 
 
 @pytest.mark.parametrize("format_", FORMATS, ids=lambda each: each.media_type)
-def test_rows_are_asked_for_as_they_are_sent(format_: object) -> None:
+def test_rows_are_asked_for_as_they_are_sent(format_: Format) -> None:
     """Memory stays bounded: the source is only a few batches ahead of the reader."""
     asked = 0
 
@@ -107,7 +107,7 @@ def test_rows_are_asked_for_as_they_are_sent(format_: object) -> None:
             asked += 1
             yield from numbers(10_000, 10_000)
 
-    blocks = find(format_.media_type).write(Result(ONE, source()), Notes())  # type: ignore[attr-defined]
+    blocks = find(format_.media_type).write(Result(ONE, source()), Notes())
     next(blocks)
     assert asked <= 3
     next(blocks)
@@ -185,7 +185,7 @@ def test_a_reader_that_leaves_ends_the_writer() -> None:
     """Closing the iterator half-way raises nothing and sends nothing more."""
     blocks = find("votable").write(Result(ONE, numbers(100_000, 1_000)), Notes())
     next(blocks)
-    blocks.close()  # type: ignore[attr-defined]
+    blocks.close()
     assert list(blocks) == []
 
 

@@ -52,7 +52,8 @@ _TSV_SPECIAL = _marked("\t\r\n")
 
 def _csv_escaped(array: pa.StringArray) -> pa.StringArray:
     """RFC 4180, 2: quotes where needed, doubled within; the empty string is "" and so is not NULL."""
-    text = pc.if_else(pc.equal(array, ""), '""', array)
+    empty = pc.equal(array, "")
+    text = pc.if_else(empty, '""', array) if pc.any(empty).as_py() else array
     if not holds_any(array, _CSV_SPECIAL):
         return text
     quoted = pc.binary_join_element_wise('"', pc.replace_substring(array, '"', '""'), '"', "")
