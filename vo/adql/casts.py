@@ -47,4 +47,7 @@ def cast(reader: Reader, node: exp.Expr) -> exp.Expr:
             reader.problems.add(f"'{value.this}' is no timestamp", span_of(value), rule="DALI 1.1, 3.3.3")
             return describe(node, column)
         return describe(call("TIMESTAMP", exp.Literal.string(text)), column)
+    if kind is Kind.REAL and kind_of(column) is Kind.INTEGER:
+        # Databases differ in what they do with a fraction; here it is rounded, halves away from zero.
+        value = describe(call("ROUND", value), described(value))
     return describe(call(f"CAST_{name}", value, *length), column)

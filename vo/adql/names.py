@@ -67,6 +67,13 @@ class Names:
             return describe(node, kinds.NULL)
         source = sources[0]
         found = source.find(name)
+        if len(found) > 1:
+            self.problems.add(
+                f"{source.name} has more than one column {name.this}",
+                span_of(node),
+                rule="ADQL 2.1, 2.2",
+                suggestion="Give them names of their own there: column AS name.",
+            )
         if found:
             return found[0].reference()
         if source.known:
