@@ -178,7 +178,10 @@ def result_file(services: Services, job: Job, result_id: str) -> tuple[JobResult
         if result.id == result_id:
             path = services.results.path(job.id, result.name)
             return result, path, path.stat()
-    raise NotFoundError(f"Job {job.id} has no result {result_id!r}: it is {job.phase}.")
+    raise NotFoundError(
+        f"Job {job.id} has no result {result_id!r}: it is {job.phase}.",
+        hint=None if job.error is None else job.error.message,  # all that some clients show of a failed job
+    )
 
 
 def _now() -> datetime:
