@@ -16,7 +16,7 @@ _CHUNK = 1_048_576
 _LONGEST_HEAD = 16 * _CHUNK
 _MOST_ELEMENTS = 1_048_576
 _ENCODING = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
-_ARRAYSIZE = re.compile(r"(\d+x)*(\d+\*?|\*)\Z")
+_ARRAYSIZE = re.compile(r"(\d{1,9}x){0,9}(\d{1,9}\*?|\*)\Z")
 _SERIALISATIONS = ("TABLEDATA", "BINARY", "BINARY2")
 _XTYPES = {"adql:TIMESTAMP": "timestamp"}  # TAP 1.0, 2.5
 _ENCODINGS = {"iso8859-1", "iso8859-15", "cp1252", "utf-16", "utf-16-le", "utf-16-be"}
@@ -189,7 +189,7 @@ def _arraysize(name: str, datatype: str, size: str | None) -> str | None:
     if size in (None, "1"):
         return None
     if not _ARRAYSIZE.match(size):
-        raise UsageError(f"FIELD {name} has the arraysize {size!r}, which is none.")
+        raise UsageError(f"FIELD {name} has the arraysize {size[:40]!r}, which is none.")
     if datatype in ("char", "unicodeChar") and "x" in size:
         raise UsageError(f"FIELD {name} has arrays of strings, which are not read.")
     elements = 1
