@@ -107,7 +107,7 @@ class Queries:
                     span_of(value),
                     rule="ADQL 2.1, 4.6",
                 )
-            term.set("this", exp.Literal.number(position or 1))
+            term.set("this", _position(position or 1))
 
     def _ordinal(self, value: exp.Expr, count: int) -> int | None:
         if not isinstance(value, exp.Literal) or value.is_string:
@@ -208,7 +208,7 @@ class Queries:
                     )
                 term.set("this", value)
             if position is not None:
-                term.set("this", exp.Literal.number(position))
+                term.set("this", _position(position))
 
     # --- FROM
 
@@ -251,7 +251,9 @@ class Queries:
             zip(("this", "db", "catalog"), map(_quoted, reversed(table.database_path)), strict=False)
         )
         source = Source(alias, called, exact, fields, schema, table)
-        return _aliased(exp.Table(**parts), alias, node), source
+        stored = _aliased(exp.Table(**parts), alias, node)
+        stored.meta["source"] = source
+        return stored, source
 
 
 def replace_of(reader: Reader, node: exp.Expr) -> exp.Expr:
@@ -276,6 +278,13 @@ def _source(alias: str, name: exp.Identifier, columns: Columns) -> Source:
     """A sub-query as a table: its columns are c1, c2, … in the database."""
     fields = tuple(Field(column, f"c{i}") for i, column in enumerate(columns, 1))
     return Source(alias, name.this, bool(name.args.get("quoted")), fields)
+
+
+def _position(number: int) -> exp.Expr:
+    """The number of a column in ORDER BY, marked: an equal literal would be a constant."""
+    node = exp.Literal.number(number)
+    node.meta["position"] = True
+    return node
 
 
 def _output(position: int, value: exp.Expr) -> exp.Expr:

@@ -29,6 +29,8 @@ _FUNCTIONS: Mapping[str, str] = {
     "FLAG": "CAST({0} AS INTEGER)",
     "TIMESTAMP": "CAST({0} AS TIMESTAMP)",
     "ELEMENT": "{0}[{1}]",
+    # DuckDB's own LEAST passes over NULL, as that of no other database does.
+    "LEAST": "(CASE WHEN {0} > {1} THEN {1} ELSE {0} END)",
     "SQUARE": "({0} * {0})",
     "TUPLE": "[{}]",
     "SHIFT_RIGHT": "({0} >> {1})",
@@ -100,6 +102,10 @@ def sql_type(column: Column) -> str:
     return f"{scalar}[{column.arraysize}]" if str(column.arraysize).isdigit() else f"{scalar}[]"
 
 
+def _is_fixed_array(column: Column) -> bool:
+    return not column.is_string and str(column.arraysize).isdigit() and column.arraysize != "1"
+
+
 class _Generator(DuckDBGenerator):
     """sqlglot's printer of DuckDB, with the nodes of ADQL."""
 
@@ -108,6 +114,7 @@ class _Generator(DuckDBGenerator):
         Call: lambda self, node: self.adql_call(node),
         Joined: lambda self, node: self.adql_join(node),
         Flag: lambda self, node: f"CAST({self.sql(node, 'this')} AS INTEGER)",
+        exp.Table: lambda self, node: self.adql_table(node),
         Spread: lambda self, node: self.adql_spread(node),
         exp.Ordered: lambda self, node: self.adql_ordered(node),
     }
@@ -147,6 +154,26 @@ class _Generator(DuckDBGenerator):
             return f"{left}, {right}"
         kind = "" if node.args["kind"] == "INNER" else f"{node.args['kind']} "
         return f"{left} {kind}JOIN {right} ON {self.sql(node, 'on')}"
+
+    def adql_table(self, node: exp.Table) -> str:
+        """A table; its arrays of fixed size are read as lists.
+
+        DuckDB 2.0.0 reads memory that nothing wrote when an outer join leaves such an array empty.
+        """
+        source = node.meta.get("source")
+        arrays = (
+            [item for item in source.fields if _is_fixed_array(item.column)] if source is not None else []
+        )
+        if not arrays:
+            return self.table_sql(node)
+        lists = []
+        for item in arrays:
+            name = self.sql(exp.Identifier(this=item.physical, quoted=True))
+            lists.append(f"CAST({name} AS {_TYPES[item.column.datatype]}[]) AS {name}")
+        alias = self.sql(node, "alias")
+        node.set("alias", None)
+        table = self.table_sql(node)
+        return f"(SELECT * REPLACE ({', '.join(lists)}) FROM {table}) AS {alias}"  # noqa: S608  printed from the tree
 
     def adql_spread(self, node: Spread) -> str:
         """A table with each row once for every cell that its reach touches."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
 from sqlglot import exp
 
 from vo.adql import duckdb
 from vo.adql.columns import Columns, Queries
 from vo.adql.geometry import compile_geometry
 from vo.adql.grammar import parse
-from vo.adql.nodes import call, described
+from vo.adql.nodes import Call, call, collected, described
 from vo.adql.problems import Problems
 from vo.catalog import Catalog, Column
 from vo.errors import Problem, QueryError
@@ -71,6 +72,22 @@ def _compile_geometry(query: Query) -> None:
     query.spatial_index = compile_geometry(query.tree)
 
 
+def _drop_constant_terms(query: Query) -> None:
+    """Leave out what orders nothing: databases take a number for a column, and refuse other constants."""
+    for order in collected(query.tree, exp.Order):
+        terms = [term for term in order.expressions if _orders(term.this)]
+        order.set("expressions", terms)
+        if not terms:
+            order.pop()
+
+
+def _orders(term: exp.Expr) -> bool:
+    if term.meta.get("position"):
+        return True
+    leaves = collected(term, exp.Column, exp.Star, Call)
+    return any(not isinstance(leaf, Call) or leaf.this == "RAND" for leaf in leaves)
+
+
 def _cast_outputs(query: Query) -> None:
     """Give every output that is computed the type that its column declares."""
     waiting: list[exp.Expr] = [query.tree]
@@ -87,6 +104,8 @@ def _cast_outputs(query: Query) -> None:
 
 
 def _is_stored(value: exp.Expr, column: Column) -> bool:
+    if pa.types.is_fixed_size_list(column.arrow_type()):
+        return False  # databases keep such arrays as they like
     return isinstance(value, exp.Column) and described(value).arrow_type() == column.arrow_type()
 
 
@@ -105,5 +124,10 @@ def _limit_rows(query: Query) -> None:
     query.tree.set("limit", exp.Limit(expression=exp.Literal.number(rows)))
 
 
-PASSES: tuple[Callable[[Query], None], ...] = (_compile_geometry, _cast_outputs, _limit_rows)
+PASSES: tuple[Callable[[Query], None], ...] = (
+    _compile_geometry,
+    _drop_constant_terms,
+    _cast_outputs,
+    _limit_rows,
+)
 """What is done to a resolved query, in this order."""

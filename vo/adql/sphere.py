@@ -45,7 +45,7 @@ def haversine_value(lon1: float, lat1: float, lon2: float, lat2: float) -> float
 
 def distance(angle: Angle) -> exp.Expr:
     """An Angle written out."""
-    root = call("SQRT", call("LEAST", number(1.0), haversine(angle.this, angle.expression)))
+    root = call("SQRT", call("LEAST", haversine(angle.this, angle.expression), number(1.0)))
     return exp.Paren(this=exp.Mul(this=call("ASIN", root), expression=number(2 / _DEGREE)))
 
 
