@@ -19,6 +19,7 @@ from vo.context import open_context
 from vo.errors import VOError
 from vo.jobs import LANES, sweep
 from vo.load import ProgressLine, load_release
+from vo.load import describe as describe_file
 from vo.sample import write_sample
 from vo.serve import serve
 from vo.tap.schema import describe
@@ -80,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_servers(command)
     loader = command("load", _load, "Build a release from a directory and swap it in.")
     loader.add_argument("source", type=Path, metavar="DIR", help="directory with release.yaml and data files")
+    loader.add_argument(
+        "--describe", action="store_true", help="print a first release.yaml for the data file DIR instead"
+    )
     loader.add_argument("--name", help="name of the release (default: that of its first schema)")
     command("check", _check, "Say whether settings, servers and releases are in order.")
     return parser
@@ -115,7 +119,7 @@ def _add_servers(command: Callable[..., _Command]) -> None:
 def _serve(options: argparse.Namespace, config: Config) -> None:
     if options.sample and not (config.releases_dir / f"{SAMPLE}.duckdb").exists():
         _build_sample(config)
-    serve(config, on_ready=lambda catalog: sys.stdout.write(_greeting(config, catalog)))
+    serve(config, on_ready=lambda catalog: _say(_greeting(config, catalog)))
 
 
 def _build_sample(config: Config) -> None:
@@ -124,8 +128,10 @@ def _build_sample(config: Config) -> None:
     sys.stderr.write("Building the sample release (synthetic; once, in about half a minute)\n")
     with tempfile.TemporaryDirectory(dir=config.data_dir, prefix="sample-") as directory:
         write_sample(Path(directory))
-        loaded = load_release(Path(directory), config, name=SAMPLE, report=progress)
-    progress.end()
+        try:
+            loaded = load_release(Path(directory), config, name=SAMPLE, report=progress)
+        finally:
+            progress.end()
     sys.stderr.write(f"{loaded}\n")
 
 
@@ -141,7 +147,7 @@ def _sweep(options: argparse.Namespace, config: Config) -> None:
     with open_context(config, describe) as context:
         while True:
             try:
-                sys.stdout.write(f"{sweep(context)}\n")
+                _say(f"{sweep(context)}\n")
             except VOError as error:
                 if options.every is None:
                     raise
@@ -151,16 +157,27 @@ def _sweep(options: argparse.Namespace, config: Config) -> None:
             time.sleep(options.every)
 
 
+def _say(text: str) -> None:
+    """Tell it at once, also to a file or a pipe."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def _load(options: argparse.Namespace, config: Config) -> None:
+    if options.describe:
+        _say(describe_file(options.source))
+        return
     progress = ProgressLine(sys.stderr)
-    loaded = load_release(options.source, config, name=options.name, report=progress)
-    progress.end()
-    sys.stdout.write(f"{loaded}\n")
+    try:
+        loaded = load_release(options.source, config, name=options.name, report=progress)
+    finally:
+        progress.end()
+    _say(f"{loaded}\n")
 
 
 def _check(_options: argparse.Namespace, config: Config) -> None:
     for line in check(config):
-        sys.stdout.write(f"{line}\n")
+        _say(f"{line}\n")
 
 
 def _greeting(config: Config, catalog: Catalog) -> str:

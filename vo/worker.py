@@ -18,6 +18,7 @@ from vo.lifeline import end_with_parent
 from vo.tap.schema import describe
 from vo.uws.job import SYNC_LANE
 from vo.uws.queue import TASK, celery_app
+from vo.votable import warm_up
 
 TASKS_PER_PROCESS = 2_000
 """Jobs after which a pool process is replaced, against slow growth of its memory."""
@@ -65,6 +66,7 @@ def run_worker(config: Config, lanes: tuple[str, ...]) -> None:
     warnings.simplefilter("ignore", SecurityWarning)
     for chatty in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    warm_up()  # before the pool is forked, which then shares the compiled code
     processes = config.sync_workers if lanes == (SYNC_LANE,) else config.query_workers
     worker_app(config).Worker(
         queues=lanes,
