@@ -149,5 +149,6 @@ def write_release(path: Path, stars: dict[str, Any]) -> None:
                [0, 89, 120, 89, 240, 89]::DOUBLE[], [0, 90, 0.5]::DOUBLE[3], true, 'y'))
               AS t(id, z, seen, pos, footprint, disc, good, bands)"""
         )
-        writer.execute("ALTER TABLE sim1.extra ALTER id TYPE BIGINT")
-        writer.execute("ALTER TABLE sim1.extra ALTER z TYPE DOUBLE")
+        writer.execute(
+            "ALTER TABLE sim1.extra ALTER id TYPE BIGINT; ALTER TABLE sim1.extra ALTER z TYPE DOUBLE"
+        )

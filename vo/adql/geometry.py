@@ -40,23 +40,28 @@ _MIRRORED: Mapping[type[exp.Expr], type[exp.Expr]] = {
 
 def compile_geometry(tree: exp.Query) -> bool:
     """Rewrite every geometric function of `tree`; whether a stored index takes part."""
-    functions = [node for node in collected(tree, Call) if node.this in _FUNCTIONS]
+    found = collected(tree, Call, exp.Select, exp.Between, *_MIRRORED)
+    functions = [node for node in found if isinstance(node, Call) and node.this in _FUNCTIONS]
     if not functions:
         return False
     for function in reversed(functions):
         _put(function, _FUNCTIONS[function.this](function))
-    for between in collected(tree, exp.Between):
-        _split_between(between)
-    for comparison in collected(tree, *_MIRRORED):
-        _simplify(comparison)
-    selects = collected(tree, exp.Select)
-    indexed = [add_ranges(select) | add_cells(select) for select in selects]
-    # Inner nodes first: what is written out takes copies of what it holds.
+    for node in found:
+        if isinstance(node, exp.Between):
+            _split_between(node)
+        elif type(node) in _MIRRORED:
+            _simplify(node)
+    indexed = [add_ranges(node) | add_cells(node) for node in found if isinstance(node, exp.Select)]
+    _write_out(tree)
+    return any(indexed)
+
+
+def _write_out(tree: exp.Query) -> None:
+    """Replace places, angles and the conditions on them, inner ones first: outer ones take copies of them."""
     for node in reversed(collected(tree, *_WRITTEN_OUT)):
         _put(node, _WRITTEN_OUT[type(node)](node))
     for place in collected(tree, Place):
         _put(place, call("TUPLE", place.this, place.expression))
-    return any(indexed)
 
 
 def _put(old: exp.Expr, new: exp.Expr) -> None:
@@ -139,6 +144,8 @@ def _split_between(node: exp.Expr) -> None:
         low = exp.GTE(this=value, expression=node.args["low"])
         high = exp.LTE(this=duplicate(value), expression=node.args["high"])
         _put(node, exp.Paren(this=exp.And(this=low, expression=high)))
+        _simplify(low)
+        _simplify(high)
 
 
 def _simplify(node: exp.Expr) -> None:

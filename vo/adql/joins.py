@@ -77,22 +77,22 @@ def _shared(
                 )
             pairs[name.this.lower()] = pair
         elif all(source.known for source in (*left.sources, *right.sources)):
-            _judge_using(name, first, second, (left, right), span, problems)
+            _judge_using(name, left, right, span, problems)
     return list(pairs.values())
 
 
 def _judge_using(
     name: exp.Identifier,
-    first: list[Visible],
-    second: list[Visible],
-    relations: tuple[Relation, Relation],
+    left: Relation,
+    right: Relation,
     span: tuple[int, int] | None,
     problems: Problems,
 ) -> None:
-    names = {item.column.name.lower() for item in relations[1].columns}
-    known = [item.column.name for item in relations[0].columns if item.column.name.lower() in names]
-    side = "left" if len(first) != 1 else "right"
-    count = len(first if side == "left" else second)
+    """Say on which side of a join a column is missing, or there more than once."""
+    names = {item.column.name.lower() for item in right.columns}
+    known = [item.column.name for item in left.columns if item.column.name.lower() in names]
+    side, relation = ("left", left) if len(left.find(name)) != 1 else ("right", right)
+    count = len(relation.find(name))
     message = f"is not in the {side} table" if count == 0 else f"is more than once in the {side} tables"
     problems.add(
         f"The column {name.this} {message} of the join",
