@@ -62,8 +62,8 @@ def _serving(data: Path) -> Iterator[psutil.Process]:
     command = [sys.executable, "-m", "vo.cli", "serve", "--data", str(data), "--port", str(PORT)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        while b"Serving" not in process.stdout.readline():
-            pass
+        while b"Serving" not in (line := process.stdout.readline()):
+            assert line, "the service did not start"
         try:
             yield psutil.Process(process.pid)
         finally:

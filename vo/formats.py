@@ -16,12 +16,12 @@ from vo.delimited import header as delimited_header
 from vo.errors import UsageError, VOError
 from vo.result import Result
 from vo.votable.binary2 import BINARY2
-from vo.votable.document import Notes, Serialisation, head, tail
+from vo.votable.document import Chunk, Notes, Serialisation, head, tail
 from vo.votable.tabledata import TABLEDATA
 
-FIRST_BLOCK, BLOCK, LARGEST_BLOCK = 8_192, 262_144, 1_048_576
+FIRST_BLOCK, BLOCK, LARGEST_BLOCK = 8_192, 1_048_576, 2_097_152
 """Bytes of a block: at least, for the first and for the others, and at most."""
-_FIRST_PIECE, _LARGEST_PIECE = 8_192, 524_288
+_FIRST_PIECE, _LARGEST_PIECE = 8_192, 4_194_304
 """Bytes of Arrow data that are encoded at a time: few at first, then twice as many each time."""
 _CELL = 8
 """Bytes that a cell counts for at least: in text, small numbers are as long as others."""
@@ -46,7 +46,7 @@ class Format:
     writer: Callable[[Result, Notes], Chunks] = field(kw_only=True, repr=False, compare=False)
 
     def write(self, result: Result, notes: Notes) -> Chunks:
-        """The document in blocks of 256 KiB to 1 MiB, a small one first.
+        """The document in blocks of 1 to 2 MiB, a small one first.
 
         An error of the result after the first byte is told in a document that has a place for it
         (VOTable has, CSV has not), and is raised again behind the last block.
@@ -57,11 +57,11 @@ class Format:
 class _Guarded:
     """Chunks that end at the first error and keep it, so that the document is closed before it is raised."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[Chunk]) -> None:
         self._chunks = chunks
         self.failure: Exception | None = None
 
-    def __iter__(self) -> Chunks:
+    def __iter__(self) -> Iterator[Chunk]:
         try:
             yield from self._chunks
         except Exception as error:  # noqa: BLE001  raised again by the writer, behind the tail

@@ -85,8 +85,12 @@ class DuckDBDatabase:
             cursor.close()
             self._release(generation)
 
+        def cancel() -> None:
+            with suppress(duckdb.ConnectionException):  # it has ended by itself
+                cursor.interrupt()
+
         if on_start is not None:
-            on_start(cursor.interrupt)
+            on_start(cancel)
         return Result(statement.columns, _batches(cursor, statement.sql), maxrec=maxrec, on_close=close)
 
     def close(self) -> None:

@@ -106,7 +106,7 @@ class RelayWriter:
         while self._credits == 0:
             self._check()
             if self._redis.blpop([self._credit], timeout=1) is not None:
-                self._credits += 1
+                self._credits += 1 + len(self._redis.lpop(self._credit, CREDITS) or ())
             elif not self._redis.exists(self._reader):
                 remove_blocks(self._directory, self._job_id)
                 raise CancelledError("The client left.")

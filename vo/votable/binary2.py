@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,13 @@ from vo.catalog import Column
 from vo.errors import VOError
 from vo.votable.arrays import is_list, is_null, numpy_type, validity, values
 from vo.votable.cells import Cells, elements, room, string_cells, time_cells
-from vo.votable.document import Serialisation
-from vo.votable.kernels import PUT_WORDS, Bytes, Nulls, Places, frozen, mark_nulls, put_block, put_counted
+from vo.votable.document import Chunk, Serialisation
+from vo.votable.kernels import Bytes, Places, frozen, mark_nulls, put_block, put_counted, put_words
 
+_TRIPLE = 3
+"""Bytes that become four letters of base64."""
+_SLICE = 32_768 * _TRIPLE
+"""Bytes that become base64 at a time."""
 _UTF16_UNITS = np.zeros(256, np.int64)
 _UTF16_UNITS[:0x80] = 1
 _UTF16_UNITS[0xC0:0xF0] = 1
@@ -33,17 +37,18 @@ _UTF16_UNITS[0xF0:] = 2
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Scalars, one word a row; `missing` is the word of NULL."""
+    """Scalars of columns side by side; `held` is whatever the addresses of `sources` lie in."""
 
-    words: NDArray[Any]
-    nulls: Nulls
-    missing: np.unsignedinteger[Any]
+    sources: NDArray[np.int64]
+    nulls: NDArray[np.int64]
+    sizes: Places
+    held: tuple[object, ...]
 
     def widths(self) -> int:
-        return self.words.itemsize
+        return int(self.sizes.sum())
 
     def put(self, out: Bytes, at: Places) -> None:
-        PUT_WORDS[self.widths()](out, at, frozen(self.words), self.nulls, self.missing)
+        put_words(out.ctypes.data, at, self.sources, self.nulls, self.sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +81,45 @@ class _Counted:
 _Part = _Words | _Block | _Counted
 
 
-def encoder(columns: Sequence[Column]) -> Callable[[pa.RecordBatch], bytes]:
+def encoder(columns: Sequence[Column]) -> Callable[[pa.RecordBatch], memoryview]:
     """A function from batches to their rows in binary, not yet in base64."""
-    makers = [_part_of(column) for column in columns]
+    makers = list(_makers(columns))
 
-    def encode(batch: pa.RecordBatch) -> bytes:
+    def encode(batch: pa.RecordBatch) -> memoryview:
+        arrays = batch.columns
         parts: list[_Part] = [_Block(_null_flags(batch))]
-        parts += [make(array) for make, array in zip(makers, batch.columns, strict=True)]
+        parts += [make(arrays[group]) for group, make in makers]
         widths = np.zeros(batch.num_rows, np.int64)
         for part in parts:
             widths += part.widths()
         out, at = room(widths)
         for part in parts:
             part.put(out, at)
-        return out.tobytes()
+        return out.data
 
     return encode
 
 
-def stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def stream(chunks: Iterable[Chunk]) -> Iterator[bytes]:
     """The chunks as one stream in base64: what does not fill three bytes waits for the next chunk.
 
-    A line break ends each piece, so that no line has the length of the table.
+    In slices that stay in the processor's cache; a line break ends each chunk, so that no line has the
+    length of the table.
     """
     rest = b""
     for chunk in chunks:
-        whole = rest + chunk
-        cut = len(whole) - len(whole) % 3
-        rest = whole[cut:]
-        if cut:
-            yield pybase64.b64encode(memoryview(whole)[:cut]) + b"\n"
+        data = memoryview(chunk)
+        if rest:
+            missing = _TRIPLE - len(rest)
+            rest, data = rest + data[:missing], data[missing:]
+            if len(rest) < _TRIPLE:
+                continue
+            yield pybase64.b64encode(rest)
+        whole = len(data) - len(data) % _TRIPLE
+        for start in range(0, whole, _SLICE):
+            yield pybase64.b64encode(data[start : min(start + _SLICE, whole)])
+        rest = bytes(data[whole:])
+        yield b"\n"
     if rest:
         yield pybase64.b64encode(rest) + b"\n"
 
@@ -118,21 +132,57 @@ def _null_flags(batch: pa.RecordBatch) -> Bytes:
     return flags
 
 
-def _part_of(column: Column) -> Callable[[pa.Array], _Part]:
-    """How a column's values become its fields."""
+def _makers(columns: Sequence[Column]) -> Iterator[tuple[slice, Callable[[list[pa.Array]], _Part]]]:
+    """How columns become fields: scalars side by side together, every other column by itself."""
+    for is_scalar, group in groupby(enumerate(columns), lambda numbered: _is_scalar(numbered[1])):
+        members = list(group)
+        first = members[0][0]
+        if is_scalar:
+            kinds = [numpy_type(column.arrow_type()) for _, column in members]
+            yield slice(first, first + len(members)), _scalars(kinds)
+        else:
+            yield from ((slice(place, place + 1), _part_of(column)) for place, column in members)
+
+
+def _is_scalar(column: Column) -> bool:
+    kind = column.arrow_type()
+    return not (pa.types.is_string(kind) or pa.types.is_timestamp(kind) or is_list(kind))
+
+
+def _part_of(column: Column) -> Callable[[list[pa.Array]], _Part]:
+    """How the values of a column that are no scalars become its fields."""
     kind = column.arrow_type()
     if pa.types.is_string(kind):
-        return lambda array: _text(column, string_cells(array))
+        return lambda arrays: _text(column, string_cells(arrays[0]))
     if pa.types.is_timestamp(kind):
-        return lambda array: _text(column, time_cells(column, array))
-    if is_list(kind):
-        return partial(_array, column, numpy_type(kind.value_type))
-    return partial(_scalar, numpy_type(kind))
+        return lambda arrays: _text(column, time_cells(column, arrays[0]))
+    item = numpy_type(kind.value_type)
+    return lambda arrays: _array(column, item, arrays[0])
 
 
-def _scalar(kind: np.dtype[Any], array: pa.Array) -> _Part:
-    words = _words(values(array, kind))
-    return _Words(words, validity(array), _MISSING.get(kind) or words.dtype.type(0))
+def _scalars(kinds: Sequence[np.dtype[Any]]) -> Callable[[list[pa.Array]], _Part]:
+    """How columns of scalars become fields, straight from Arrow's memory."""
+    sizes = np.array([kind.itemsize for kind in kinds], np.int64)
+    absent = np.array([_MISSING.get(kind, 0) for kind in kinds], "<u8")
+
+    def words(arrays: list[pa.Array]) -> _Part:
+        sources = np.empty((2, len(kinds)), np.int64)
+        nulls = np.empty((2, len(kinds)), np.int64)
+        held = []
+        for k, (array, kind) in enumerate(zip(arrays, kinds, strict=True)):
+            data = array.buffers()[1]
+            if kind == np.bool_:
+                letters = _words(values(array, kind))
+                held.append(letters)
+                sources[0, k] = letters.ctypes.data
+            else:
+                address = 0 if data is None else data.address  # no rows: no data
+                sources[0, k] = address + array.offset * kind.itemsize
+            nulls[:, k] = validity(array)
+        sources[1] = absent.ctypes.data + 8 * np.arange(len(kinds))
+        return _Words(sources, nulls, sizes, (arrays, absent, held))
+
+    return words
 
 
 def _array(column: Column, kind: np.dtype[Any], array: pa.Array) -> _Part:
@@ -169,10 +219,10 @@ def _words(numbers: NDArray[Any]) -> NDArray[Any]:
     return numbers.view(f"u{numbers.dtype.itemsize}")
 
 
-_MISSING: dict[np.dtype[Any], np.unsignedinteger[Any]] = {
-    np.dtype(np.bool_): np.uint8(ord("?")),
-    np.dtype(np.float32): np.float32(np.nan).view(np.uint32),
-    np.dtype(np.float64): np.float64(np.nan).view(np.uint64),
+_MISSING: dict[np.dtype[Any], int] = {
+    np.dtype(np.bool_): ord("?"),
+    np.dtype(np.float32): int(np.float32(np.nan).view(np.uint32)),
+    np.dtype(np.float64): int(np.float64(np.nan).view(np.uint64)),
 }
 """What stands under a null flag for readers that overlook it; 0 for integers."""
 

@@ -52,14 +52,18 @@ class Notes:
         yield from self.extra
 
 
+Chunk = bytes | memoryview
+"""Some rows as bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Serialisation:
     """How rows stand within DATA: `encoder` makes bytes of batches, `stream` joins them for transport."""
 
     opening: str
     closing: str
-    encoder: Callable[[Sequence[Column]], Callable[[pa.RecordBatch], bytes]]
-    stream: Callable[[Iterable[bytes]], Iterator[bytes]]
+    encoder: Callable[[Sequence[Column]], Callable[[pa.RecordBatch], Chunk]]
+    stream: Callable[[Iterable[Chunk]], Iterator[bytes]]
 
 
 def text(value: str) -> str:

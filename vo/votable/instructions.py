@@ -43,6 +43,24 @@ def peek(_typing: Any, _address: Any) -> tuple[Any, _Function]:  # noqa: ANN401
     return types.uint8(types.int64), generate
 
 
+def _swapping(bits: int) -> _Function:
+    """An instruction that copies a word of `bits` from one address to another, its bytes in reverse."""
+    word = ir.IntType(bits)
+
+    def swap(_typing: Any, _to: Any, _source: Any) -> tuple[Any, _Function]:  # noqa: ANN401  types of Numba
+        def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:  # noqa: ANN401
+            to, source = (builder.inttoptr(value, word.as_pointer()) for value in values)
+            builder.store(builder.bswap(builder.load(source, align=1)), to, align=1)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), generate
+
+    return _instruction(swap)
+
+
+swap_2, swap_4, swap_8 = _swapping(16), _swapping(32), _swapping(64)
+
+
 @_instruction
 def high_half(_typing: Any, _a: Any, _b: Any) -> tuple[Any, _Function]:  # noqa: ANN401
     """The upper 64 bits of the product of two words of 64 bits."""

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from vo.catalog import Column
 from vo.votable.cells import framed_rows, holds_any, raw
-from vo.votable.document import Serialisation
+from vo.votable.document import Chunk, Serialisation
 
 _SPECIAL = np.zeros(256, np.uint8)
 _SPECIAL[:0x20] = 1
@@ -46,9 +46,9 @@ def escaped(array: pa.StringArray) -> pa.StringArray:
     return array
 
 
-def stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def stream(chunks: Iterable[Chunk]) -> Iterator[bytes]:
     """The chunks as they are: TABLEDATA needs no transport encoding."""
-    return iter(chunks)
+    return map(bytes, chunks)
 
 
 TABLEDATA = Serialisation("<TABLEDATA>\n", "</TABLEDATA>", encoder, stream)
