@@ -147,7 +147,9 @@ def _sweep(options: argparse.Namespace, config: Config) -> None:
     with open_context(config, describe) as context:
         while True:
             try:
-                _say(f"{sweep(context)}\n")
+                swept = sweep(context)
+                if swept or options.every is None:
+                    _say(f"{swept}\n")
             except VOError as error:
                 if options.every is None:
                     raise

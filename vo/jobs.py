@@ -166,6 +166,10 @@ class Swept:
     destroyed: int = 0
     orphans: int = 0
 
+    def __bool__(self) -> bool:
+        """Whether there was anything to mend."""
+        return any(asdict(self).values())
+
     def __str__(self) -> str:
         """`requeued 1, failed 0, …`."""
         return ", ".join(f"{name} {count}" for name, count in asdict(self).items())
