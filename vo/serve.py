@@ -238,9 +238,12 @@ def _answers(config: Config) -> bool:
     connection = HTTPConnection(host, config.port, timeout=5)
     try:
         connection.request("GET", query)
-        return connection.getresponse().status == HTTPStatus.OK
+        answer = connection.getresponse()
+        answer.read()
     except (OSError, HTTPException):
         return False
+    else:
+        return answer.status == HTTPStatus.OK
     finally:
         connection.close()
 
