@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 from sqlglot import exp
 
-from vo.adql import duckdb
+from vo.adql import duckdb, oracle
 from vo.adql.columns import Columns, Queries
 from vo.adql.geometry import compile_geometry
 from vo.adql.grammar import parse
@@ -18,7 +18,7 @@ from vo.catalog import Catalog, Column
 from vo.errors import Problem, QueryError
 from vo.result import Statement
 
-PRINTERS: Mapping[str, Callable[[exp.Expr], str]] = {"duckdb": duckdb.printed}
+PRINTERS: Mapping[str, Callable[[exp.Expr], str]] = {"duckdb": duckdb.printed, "oracle": oracle.printed}
 """The databases, and what writes their SQL."""
 
 

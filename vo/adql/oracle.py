@@ -1,0 +1,352 @@
+"""The SQL of Oracle, from 19c on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import product
+from typing import ClassVar
+
+from sqlglot import exp
+from sqlglot.dialects.oracle import Oracle
+from sqlglot.generators.oracle import OracleGenerator
+
+from vo.adql.constants import constant
+from vo.adql.kinds import Kind, kind_of
+from vo.adql.nodes import Call, Flag, Joined, Spread, described
+from vo.adql.oracle_functions import (
+    CASTS,
+    DAYS,
+    FUNCTIONS,
+    LONGEST_STRING,
+    OF_DOUBLES,
+    ROUNDED,
+    TARGETS,
+    bounded,
+    cell,
+    is_binary,
+    refuse,
+    sql_type,
+)
+from vo.adql.oracle_tree import is_cut, prepare
+
+_LONGEST_PATTERN = 512  # bytes of a regular expression (ORA-12733)
+_SMALLEST, _LARGEST = 1e-130, 1e126  # the range of NUMBER
+_TIME_FORMAT = "YYYY-MM-DD HH24:MI:SS.FF6"
+_CORNERS = " UNION ALL ".join(
+    f'SELECT {x} AS "x", {y} AS "y", {z} AS "z" FROM DUAL'  # noqa: S608  numbers of our own
+    for x, y, z in product((-1, 1), repeat=3)
+)
+_DIVISIONS = ("MOD", "DIVIDE")  # by zero they have no value
+_SET_OPERATORS: Mapping[type[exp.Expr], str] = {
+    exp.Union: "UNION",
+    exp.Except: "MINUS",
+    exp.Intersect: "INTERSECT",
+}
+_MEANS_SOMETHING = frozenset(r"\.[]{}()*+?^$|")
+
+
+def printed(tree: exp.Expr) -> str:
+    """The SQL of a compiled tree; QueryError for what Oracle cannot be asked yet."""
+    prepare(tree)
+    return _Generator(dialect=_DIALECT, comments=False, normalize_functions=False).statement(tree)
+
+
+class _Generator(OracleGenerator):
+    """sqlglot's printer of Oracle, with the nodes of ADQL and the queries of 19c."""
+
+    TRANSFORMS: ClassVar = {
+        **OracleGenerator.TRANSFORMS,
+        Call: lambda self, node: bounded(self.adql_call(node)),
+        Flag: lambda self, node: bounded(self.adql_flag(node)),
+        Joined: lambda self, node: self.adql_join(node),
+        Spread: lambda self, node: self.adql_spread(node),
+        exp.Ordered: lambda self, node: self.adql_ordered(node),
+        exp.Literal: lambda self, node: self.adql_literal(node),
+        exp.Column: lambda self, node: self.adql_column(node),
+        exp.Cast: lambda self, node: f"CAST({self.sql(node, 'this')} AS {CASTS[str(node.args['to'].this)]})",
+        exp.Div: lambda self, node: self.adql_quotient(node),
+        exp.Case: lambda self, node: self.adql_case(node),
+        exp.Like: lambda self, node: f"{self.sql(node, 'this')} LIKE {self.sql(node, 'expression')}",
+        exp.ILike: lambda self, node: (
+            f"UPPER({self.sql(node, 'this')}) LIKE UPPER({self.sql(node, 'expression')})"
+        ),
+        exp.Exists: lambda self, node: f"EXISTS ({self.query(node.this)})",
+        exp.CTE: lambda self, node: f"{self.sql(node, 'alias')} AS ({self.query(node.this)})",
+        exp.Subquery: lambda self, node: self.adql_subquery(node),
+    }
+
+    # --- queries
+
+    def statement(self, tree: exp.Expr) -> str:
+        """The whole statement; the rows are counted around it, which keeps their order and stops early."""
+        with_, limit = tree.args.get("with_"), tree.args.get("limit")
+        tree.set("with_", None)
+        tree.set("limit", None)
+        query = self.query(tree)
+        if limit is not None:
+            query = f"SELECT * FROM ({query}) WHERE ROWNUM <= {self.sql(limit.expression)}"  # noqa: S608  printed from the tree
+        return bounded(query if with_ is None else f"{self.sql(with_)} {query}")
+
+    def query(self, node: exp.Expr) -> str:
+        """A query without parentheses around it."""
+        if isinstance(node, exp.Subquery):
+            inner = self.query(node.this)
+            return f"SELECT * FROM ({inner}){self._tail(node)}" if is_cut(node) else inner  # noqa: S608  likewise
+        body = self._select(node) if isinstance(node, exp.Select) else self._set_operation(node)
+        return body + self._tail(node)
+
+    def _select(self, node: exp.Expr) -> str:
+        quantifier = "DISTINCT " if node.args.get("distinct") else ""
+        parts = [f"SELECT {quantifier}{self.expressions(node, flat=True)}"]
+        parts.append(f"FROM {self.sql(node.args['from_'].this)}")
+        if node.args.get("where") is not None:
+            parts.append(f"WHERE {self.sql(node.args['where'].this)}")
+        if node.args.get("group") is not None:
+            parts.append(f"GROUP BY {self.expressions(node.args['group'], flat=True)}")
+        if node.args.get("having") is not None:
+            parts.append(f"HAVING {self.sql(node.args['having'].this)}")
+        return " ".join(parts)
+
+    def _tail(self, node: exp.Expr) -> str:
+        """ORDER BY, OFFSET and FETCH of a query."""
+        order, offset, limit = (node.args.get(name) for name in ("order", "offset", "limit"))
+        tail = "" if order is None else f" ORDER BY {self.expressions(order, flat=True)}"
+        tail += "" if offset is None else f" OFFSET {self.sql(offset.expression)} ROWS"
+        return tail + ("" if limit is None else f" FETCH FIRST {self.sql(limit.expression)} ROWS ONLY")
+
+    def _set_operation(self, node: exp.Expr) -> str:
+        operator = _SET_OPERATORS[type(node)]
+        left, right = self._operand(node.this, node), self._operand(node.expression)
+        if node.args["distinct"] or operator == "UNION":
+            return f"{left} {operator}{'' if node.args['distinct'] else ' ALL'} {right}"
+        # 19c has no MINUS ALL: equal rows are numbered, so that they differ.
+        select = node.find(exp.Select)
+        names = ", ".join(f'"{item.alias}"' for item in select.expressions) if select is not None else ""
+        numbered = f"SELECT {names}, ROW_NUMBER() OVER (PARTITION BY {names} ORDER BY NULL)"
+        sides = [f'{numbered} AS "copy" FROM ({side})' for side in (left, right)]
+        return f"SELECT {names} FROM ({f' {operator} '.join(sides)})"  # noqa: S608  likewise
+
+    def _operand(self, node: exp.Expr, chain: exp.Expr | None = None) -> str:
+        """An operand of a set operator: all of them bind alike before 21c, so what differs is enclosed."""
+        while isinstance(node, exp.Subquery) and not is_cut(node):
+            node = node.this
+        query = self.query(node)
+        if is_cut(node):
+            return f"SELECT * FROM ({query})"  # noqa: S608  likewise
+        if not isinstance(node, exp.SetOperation):
+            return query
+        same = isinstance(chain, type(node)) and chain.args["distinct"] == node.args["distinct"]
+        return query if same else f"({query})"
+
+    def adql_subquery(self, node: exp.Subquery) -> str:
+        """A query in parentheses, in FROM with its alias."""
+        alias = self.sql(node, "alias")
+        node.set("alias", None)
+        return f"({self.query(node)}){f' {alias}' if alias else ''}"
+
+    def adql_join(self, node: Joined) -> str:
+        """A join; an inner node on the right keeps its parentheses."""
+        left, right = self.sql(node, "this"), self.sql(node, "expression")
+        if isinstance(node.expression, Joined):
+            right = f"({right})"
+        if node.args["kind"] == ",":
+            return f"{left}, {right}"
+        kind = "" if node.args["kind"] == "INNER" else f"{node.args['kind']} "
+        return f"{left} {kind}JOIN {right} ON {self.sql(node, 'on')}"
+
+    def adql_ordered(self, node: exp.Ordered) -> str:
+        """A term of ORDER BY, with the place of NULL in writing."""
+        return f"{self.sql(node, 'this')} {'DESC NULLS FIRST' if node.args.get('desc') else 'ASC NULLS LAST'}"
+
+    def adql_spread(self, node: Spread) -> str:
+        """A table with each row once for every cell that its reach touches.
+
+        The corners of the cube around a position are tried; one whose cell another corner has is left out.
+        """
+        alias, name = self.sql(node, "alias"), node.args["name"].this
+        reach, scale = self.sql(node, "reach"), self.sql(node, "scale")
+        given = [
+            f'{self.sql(axis)} AS "{name}_{letter}"'
+            for axis, letter in zip(node.expressions, "xyz", strict=True)
+        ]
+        table = f"(SELECT {alias}.*, {', '.join(given)} FROM {self.sql(node, 'this')}) {alias}"  # noqa: S608  likewise
+        values, kept = [], []
+        for letter in "xyz":
+            axis, sign = f'{alias}."{name}_{letter}"', f'"corner"."{letter}"'
+            values.append(f"(({axis} + {sign} * {reach}) * {scale})")
+            ends = [f"FLOOR(({axis} {end} {reach}) * {scale})" for end in "-+"]
+            kept.append(f"({sign} = -1 OR {ends[0]} <> {ends[1]})")
+        spread = f'SELECT {alias}.*, {cell(values)} AS "{name}" FROM {table}'  # noqa: S608  likewise
+        return f'({spread} CROSS JOIN ({_CORNERS}) "corner" WHERE {" AND ".join(kept)}) {alias}'
+
+    # --- values
+
+    def adql_column(self, node: exp.Column) -> str:
+        """A column; arrays have no type in Oracle that a query could use."""
+        column = node.meta.get("column")
+        if column is not None:
+            sql_type(column)
+        return str(self.column_sql(node))
+
+    def adql_literal(self, node: exp.Literal) -> str:
+        """A string, an integer, or a double."""
+        text: str = node.this
+        if node.is_string:
+            if len(text.encode()) > LONGEST_STRING:
+                refuse(f"A string of more than {LONGEST_STRING} bytes")
+            return "'" + text.replace("'", "''") + "'"
+        if "e" not in text:
+            return text
+        value = float(text)
+        if math.isinf(value):
+            return "BINARY_DOUBLE_INFINITY"
+        written = text.removesuffix("e0")
+        if value and not _SMALLEST <= value < _LARGEST:
+            return f"{written}d"
+        return written if node.meta.get("exact") else f"CAST({written} AS BINARY_DOUBLE)"
+
+    def adql_quotient(self, node: exp.Div) -> str:
+        """A quotient of doubles, so that division by zero is no error."""
+        left, right = self.sql(node, "this"), self.sql(node, "expression")
+        return f"{left if is_binary(node) else f'CAST({left} AS BINARY_DOUBLE)'} / {right}"
+
+    def adql_case(self, node: exp.Case) -> str:
+        """CASE, which needs a value that is not NULL in writing."""
+        results = [branch.args["true"] for branch in node.args["ifs"]] + [node.args.get("default")]
+        if all(result is None or isinstance(result, exp.Null) for result in results):
+            return "NULL"
+        return str(self.case_sql(node))
+
+    def adql_flag(self, node: Flag) -> str:
+        """1, 0 or NULL for a condition; a stored boolean is one of them already."""
+        condition = self.sql(node, "this")
+        if isinstance(node.this, exp.Column):
+            return condition
+        return f"CASE WHEN {condition} THEN 1 WHEN NOT ({condition}) THEN 0 END"
+
+    def adql_call(self, node: Call) -> str:
+        """A function of ADQL."""
+        name: str = node.this
+        method = _METHODS.get(name)
+        if method is not None:
+            return str(getattr(self, method)(node))
+        if name in TARGETS:
+            return f"CAST({self.sql(node.arguments[0])} AS {TARGETS[name]})"
+        real = "column" in node.meta and kind_of(described(node)) is Kind.REAL
+        of_doubles = name in OF_DOUBLES or (real and name in ("SUM", "MOD"))
+        template = OF_DOUBLES.get(name) or FUNCTIONS.get(name)
+        if template is None:
+            refuse(name.replace("_", " "), _ADVICE)
+        arguments = [self._double(item) if of_doubles else self.sql(item) for item in node.arguments]
+        if name in _DIVISIONS and constant(node.arguments[1]) in (None, 0):
+            arguments[1] = f"NULLIF({arguments[1]}, 0)"
+        listed = ("DISTINCT " if node.args.get("distinct") else "") + ", ".join(arguments)
+        return template.format(*arguments) if "{}" not in template else template.replace("{}", listed)
+
+    def _double(self, node: exp.Expr) -> str:
+        return self.sql(node) if is_binary(node) else f"CAST({self.sql(node)} AS BINARY_DOUBLE)"
+
+    def adql_output(self, node: Call) -> str:
+        """An output in the type that its column declares."""
+        return f"CAST({self.sql(node.arguments[0])} AS {sql_type(described(node.arguments[1]))})"
+
+    def adql_cast_text(self, node: Call) -> str:
+        """A value as text, cut to a length."""
+        value, *length = node.arguments
+        text, kind = self.sql(value), kind_of(described(value))
+        if kind is Kind.TIME:
+            text = f"RTRIM(RTRIM(TO_CHAR({text}, '{_TIME_FORMAT}'), '0'), '.')"
+        elif kind is not Kind.TEXT:
+            text = f"CAST({text} AS VARCHAR2({LONGEST_STRING}))"
+        return f"SUBSTR({text}, 1, {self.sql(length[0])})" if length else text
+
+    def adql_cast_time(self, node: Call) -> str:
+        """A timestamp from a string in the form of DALI."""
+        value = node.arguments[0]
+        text = self.sql(value)
+        if kind_of(described(value)) is not Kind.TEXT:
+            return f"CAST({text} AS TIMESTAMP)"
+        return f"TO_TIMESTAMP(REPLACE(RTRIM({text}, 'Z'), 'T', ' '), '{_TIME_FORMAT[:-1]}')"
+
+    def adql_time(self, node: Call) -> str:
+        """A timestamp in writing."""
+        return f"TIMESTAMP {self.sql(node.arguments[0])}"
+
+    def adql_rounded(self, node: Call) -> str:
+        """ROUND and TRUNCATE, perhaps to a number of decimals."""
+        value, *places = node.arguments
+        if "column" in value.meta and kind_of(described(value)) is Kind.INTEGER:
+            function = "ROUND" if node.this == "ROUND" else "TRUNC"
+            return f"{function}({', '.join(self.sql(item) for item in node.arguments)})"
+        template = ROUNDED if node.this == "ROUND" else "TRUNC({0})"
+        number = self._double(value)
+        if not places:
+            return template.format(number)
+        count = int(self.sql(places[0]).replace(" ", ""))
+        scale = f"CAST(1e{min(abs(count), 100)} AS BINARY_DOUBLE)"
+        there, back = "*/" if count >= 0 else "/*"
+        return f"({template.format(f'({number} {there} {scale})')} {back} {scale})"
+
+    def adql_coalesce(self, node: Call) -> str:
+        """COALESCE, which needs two values in Oracle, and none that is NULL in writing."""
+        values = [self.sql(item) for item in node.arguments if not isinstance(item, exp.Null)]
+        if len(values) > 1:
+            return f"COALESCE({', '.join(values)})"
+        return f"({values[0]})" if values else "NULL"
+
+    def adql_shifted(self, node: Call) -> str:
+        """The upper bits of an index."""
+        value, bits = node.arguments
+        return f"FLOOR({self.sql(value)} / {1 << int(bits.this)})"
+
+    def adql_days(self, node: Call) -> str:
+        """Days from the zero of (modified) Julian dates."""
+        since = DAYS.format(f"{self.sql(node.arguments[0])} - TIMESTAMP '1858-11-17 00:00:00'")
+        days = since if node.this == "IVO_TO_MJD" else f"({since} + 2400000.5)"
+        return f"CAST({days} AS BINARY_DOUBLE)"
+
+    def adql_joined_strings(self, node: Call) -> str:
+        """The strings of a group joined, in their order; too long a string is an error (ORA-01489)."""
+        text, delimiter = node.arguments
+        if not isinstance(delimiter, exp.Literal):
+            refuse("A delimiter of IVO_STRING_AGG that is no literal")
+        quantifier = "DISTINCT " if node.args.get("distinct") else ""
+        value = self.sql(text)
+        return f"LISTAGG({quantifier}{value}, {self.sql(delimiter)}) WITHIN GROUP (ORDER BY {value})"
+
+    def adql_has_word(self, node: Call) -> str:
+        """Whether a word is in a text, between characters that are no letters."""
+        text, word = node.arguments
+        if not isinstance(word, exp.Literal):
+            refuse("A word of IVO_HASWORD that is no literal")
+        escaped = "".join(f"\\{sign}" if sign in _MEANS_SOMETHING else sign for sign in word.this)
+        pattern = f"(^|[^[:alpha:]]){escaped}($|[^[:alpha:]])"
+        if len(pattern.encode()) > _LONGEST_PATTERN:
+            refuse(f"A word of more than {_LONGEST_PATTERN} bytes")
+        return f"REGEXP_LIKE({self.sql(text)}, {self.sql(exp.Literal.string(pattern))}, 'i')"
+
+    def adql_cell(self, node: Call) -> str:
+        """The number of the cube that holds a vector."""
+        *axes, scale = map(self.sql, node.arguments)
+        return cell([f"({axis} * {scale})" for axis in axes])
+
+
+_METHODS: Mapping[str, str] = {
+    "OUTPUT": "adql_output",
+    "CAST_CHAR": "adql_cast_text",
+    "CAST_VARCHAR": "adql_cast_text",
+    "CAST_TIMESTAMP": "adql_cast_time",
+    "TIMESTAMP": "adql_time",
+    "ROUND": "adql_rounded",
+    "TRUNCATE": "adql_rounded",
+    "COALESCE": "adql_coalesce",
+    "SHIFT_RIGHT": "adql_shifted",
+    "IVO_TO_MJD": "adql_days",
+    "IVO_TO_JD": "adql_days",
+    "IVO_STRING_AGG": "adql_joined_strings",
+    "HAS_WORD": "adql_has_word",
+    "CELL": "adql_cell",
+}
+_ADVICE = "Points, circles, and convex polygons in numbers can be used in conditions."
+_DIALECT = Oracle()
