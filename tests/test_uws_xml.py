@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -21,7 +20,6 @@ from vo.uws import xml
 from vo.uws.job import Job, Phase
 from vo.uws.store import ShortJob
 
-XSD = Path(__file__).resolve().parents[2] / "shared" / "xsd"
 PLACE = xml.Place("http://survey.example/tap/async", "http://survey.example/uws.xsl")
 NS = {"uws": xml.UWS, "xlink": xml.XLINK}
 JOBS = {
@@ -30,24 +28,6 @@ JOBS = {
     "running": a_job(phase=Phase.EXECUTING, started=NOON, attempt=1, duration_s=0, owner="b&b <b@b>"),
 }
 SHORT = ShortJob("j1", Phase.QUEUED, NOON, "bob", "run & <run>")
-
-
-@pytest.fixture(scope="module")
-def assert_valid() -> Callable[[bytes], None]:
-    """Judge a document by the schema of the IVOA."""
-    if not XSD.is_dir():
-        pytest.skip("the IVOA's schemas are not at hand")
-    spec = importlib.util.spec_from_file_location("xsd_validate", XSD / "validate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    schema = module.schema()
-
-    def judge(document: bytes) -> None:
-        schema.assertValid(etree.fromstring(document))
-
-    return judge
 
 
 @pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 from lxml import etree
@@ -17,7 +15,6 @@ from vo.catalog import Catalog, Column, ForeignKey, Schema, Table
 from vo.errors import NotFoundError, UsageError
 from vo.tap.schema import TAP_SCHEMA
 
-XSD = Path(__file__).resolve().parents[2] / "shared" / "xsd"
 AWKWARD = 'naïve & <b>bold</b> ]]> "q" \x00\x0b☉'
 CATALOG = Catalog(
     (
@@ -53,24 +50,6 @@ CATALOG = Catalog(
     ),
     "r1",
 )
-
-
-@pytest.fixture(scope="module")
-def assert_valid() -> Callable[[bytes], None]:
-    """Judge a document by the schemas of the IVOA."""
-    if not XSD.is_dir():
-        pytest.skip("the mirrored schemas are not beside this checkout")
-    spec = importlib.util.spec_from_file_location("ivoa_xsd", XSD / "validate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    schema = module.schema()
-
-    def judge(document: bytes) -> None:
-        schema.assertValid(etree.fromstring(document))
-
-    return judge
 
 
 DOCUMENTS = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from os import stat_result
 from pathlib import Path
-from typing import Protocol
 
 from vo.auth import User, may_see
 from vo.config import Config
@@ -13,56 +12,13 @@ from vo.dali import NOT_XML, Params
 from vo.errors import ForbiddenError, NotFoundError, TooLargeError, UsageError
 from vo.uws.job import ACTIVE, Job, JobError, JobResult, Phase, new_job_id
 from vo.uws.kind import JobKind
-from vo.uws.store import JobStore, unknown_job
+from vo.uws.services import Services
+from vo.uws.store import unknown_job
 
 CONTROLS = ("PHASE", "RUNID", "DESTRUCTION", "EXECUTIONDURATION")
 """The parameters that steer a job and are none of its own (UWS 1.1, 2.2.3.1)."""
 
 _UNLIMITED = 2**31 - 1  # the largest executionDuration, which is an xs:int
-
-
-class JobQueue(Protocol):
-    """What carries jobs to workers."""
-
-    def submit(self, job: Job) -> None:
-        """Put the job on its lane; TransientError when that cannot be done now."""
-        ...
-
-
-class ResultStore(Protocol):
-    """Where the results of jobs lie."""
-
-    def path(self, job_id: str, name: str) -> Path:
-        """The file of a result."""
-        ...
-
-    def remove(self, job_id: str) -> None:
-        """Remove all files of a job."""
-        ...
-
-
-class Services(Protocol):
-    """What these actions need of the service's context."""
-
-    @property
-    def config(self) -> Config:
-        """The settings."""
-        ...
-
-    @property
-    def store(self) -> JobStore:
-        """The jobs."""
-        ...
-
-    @property
-    def queue(self) -> JobQueue:
-        """The way to the workers."""
-        ...
-
-    @property
-    def results(self) -> ResultStore:
-        """The files."""
-        ...
 
 
 def create_job(services: Services, kind: JobKind, user: User, params: Params) -> Job:

@@ -19,6 +19,7 @@ from vo.errors import UsageError
 from vo.uws import actions
 from vo.uws.job import ACTIVE, Job, Phase
 from vo.uws.kind import JobKind
+from vo.uws.services import Services
 from vo.uws.watch import JobWatch
 from vo.uws.xml import (
     Place,
@@ -40,7 +41,7 @@ _STYLESHEET = Path(__file__).with_name("uws.xsl")
 _FRESH = {"Cache-Control": "no-cache"}  # a proxy that keeps phases lets clients wait for ever
 
 
-class Context(actions.Services, Protocol):
+class Context(Services, Protocol):
     """What these endpoints need of the service's context."""
 
     @property
@@ -91,7 +92,7 @@ class Call:
             actions.find_job, self.context, self.kind, self.user, self.step("job_id")
         )
 
-    async def act(self, action: Callable[[actions.Services, Job, Params], Job]) -> Response:
+    async def act(self, action: Callable[[Services, Job, Params], Job]) -> Response:
         """Do something to the job with the parameters sent, and point to the job (UWS 1.1, 2.2.3)."""
         job, params = await self.job(), await self.params()
         await run_in_threadpool(action, self.context, job, params)
@@ -223,7 +224,7 @@ async def show_error(call: Call) -> Response:
     return Response(error_document(failure.message), media_type=VOTABLE_TYPE, headers=_FRESH)
 
 
-def _setter(action: Callable[[actions.Services, Job, Params], Job]) -> Endpoint:
+def _setter(action: Callable[[Services, Job, Params], Job]) -> Endpoint:
     async def endpoint(call: Call) -> Response:
         return await call.act(action)
 

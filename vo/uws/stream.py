@@ -17,31 +17,15 @@ from vo.config import Config
 from vo.dali import Params
 from vo.errors import ConflictError, NotFoundError, ReportedError
 from vo.uws.job import SYNC_LANE, Job, Phase, new_job_id
-from vo.uws.queue import JobQueue
 from vo.uws.relay import Head, RelayReader
-from vo.uws.store import JobStore
+from vo.uws.services import Services
 
 KEEP = timedelta(hours=1)
 """How long the record of a sync job is kept; its bytes are gone with the response."""
 
 
-class Services(Protocol):
+class RelayServices(Services, Protocol):
     """What a sync response needs of the service's context."""
-
-    @property
-    def config(self) -> Config:
-        """The settings."""
-        ...
-
-    @property
-    def store(self) -> JobStore:
-        """The jobs."""
-        ...
-
-    @property
-    def queue(self) -> JobQueue:
-        """The way to the workers."""
-        ...
 
     @property
     def relay_async(self) -> aioredis.Redis:
@@ -72,7 +56,7 @@ class SyncResponse(Response):
     Whatever ends it, the job does not outlive it.
     """
 
-    def __init__(self, job: Job, services: Services) -> None:
+    def __init__(self, job: Job, services: RelayServices) -> None:
         super().__init__()
         self._job = job
         self._services = services
