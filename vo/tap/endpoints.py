@@ -15,6 +15,7 @@ from vo.catalog import Catalog
 from vo.context import Context
 from vo.dali import read_params
 from vo.tap.capabilities import capabilities
+from vo.tap.check import answer
 from vo.tap.examples import examples
 from vo.tap.pages import examples_page, service_page
 from vo.tap.query import TapQuery
@@ -34,6 +35,7 @@ def routes() -> list[Route]:
         Route("/tap", home),
         Route("/tap/", home),
         Route("/tap/sync", sync, methods=["GET", "POST"]),
+        Route("/tap/check", check, methods=["GET", "POST"]),
         Route("/tap/tables", tables),
         Route("/tap/tables/{name:path}", table),
         Route("/tap/capabilities", show_capabilities),
@@ -49,6 +51,13 @@ async def sync(request: Request) -> Response:
     TapQuery.from_params(params, context.config)  # what is wrong with the request itself is told right here
     job = sync_job(SYNC_KIND, params, user_of(request), context.config)
     return SyncResponse(job, context)
+
+
+async def check(request: Request) -> Response:
+    """What a query would return, or all that is wrong with it, without running it."""
+    params, catalog = await read_params(request), await _catalog(request)
+    status, media_type, body = await run_in_threadpool(answer, params, catalog, _context(request).config)
+    return Response(body, status, media_type=media_type)
 
 
 async def tables(request: Request) -> Response:
