@@ -1,0 +1,96 @@
+"""Packets on a socket: the listener's handshake, then data and markers both ways."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import struct
+import threading
+from contextlib import suppress
+
+CONNECT, ACCEPT, REFUSE, DATA, MARKER = 1, 2, 4, 6, 12
+BREAK, RESET, INTERRUPT = 1, 2, 3
+PROTOCOL_VERSION = 318
+"""That of 18c to 21c: large packets, and no flag that ends a response."""
+CONNECT_DATA_LIMIT = 230
+DATA_HEADER_BYTES = 10
+
+
+class Channel:
+    """One client's connection; packets that arrive wait in `arrived`: bytes of data, or a marker's kind.
+
+    `interrupted` is set as soon as a break arrives, while the session is still busy. With `deaf` breaks
+    are swallowed, as by a server that hangs.
+    """
+
+    def __init__(self, connection: socket.socket, *, packet_bytes: int, deaf: bool) -> None:
+        self._socket = connection
+        self._packet_bytes = packet_bytes
+        self._deaf = deaf
+        self.arrived: queue.SimpleQueue[bytes | int | None] = queue.SimpleQueue()
+        self.interrupted = threading.Event()
+
+    def handshake(self, refuse_with: int | None) -> bool:
+        """Answer the connect packet; False: the client was turned away with that ORA number."""
+        connect = self._packet(large=False)
+        if struct.unpack(">H", connect[24:26])[0] > CONNECT_DATA_LIMIT:
+            self._packet(large=False)
+        if refuse_with is not None:
+            message = f"(DESCRIPTION=(TMP=)(VSNNUM=0)(ERR={refuse_with}))".encode()
+            self._send(REFUSE, b"\x04\x00" + struct.pack(">H", len(message)) + message, large=False)
+            return False
+        limits = struct.pack(">I", self._packet_bytes)
+        self._send(
+            ACCEPT, struct.pack(">HH", PROTOCOL_VERSION, 0) + bytes(20) + limits + bytes(9), large=False
+        )
+        return True
+
+    def listen(self) -> None:
+        """Sort what arrives until the client is gone; runs in a thread of its own."""
+        with suppress(OSError):
+            while packet := self._packet(large=True):
+                if packet[4] == DATA and len(packet) > DATA_HEADER_BYTES:  # an empty one says goodbye
+                    self.arrived.put(packet[DATA_HEADER_BYTES:])
+                elif packet[4] == MARKER and not self._deaf:
+                    if packet[10] != RESET:
+                        self.interrupted.set()
+                    self.arrived.put(packet[10])
+        self.arrived.put(None)
+        self.interrupted.set()
+
+    def send(self, response: bytes) -> None:
+        """A response, in as many packets as it takes."""
+        room = self._packet_bytes - DATA_HEADER_BYTES
+        for start in range(0, len(response), room):
+            self._send(DATA, b"\0\0" + response[start : start + room], large=True)
+
+    def send_marker(self, kind: int) -> None:
+        """A marker: BREAK or RESET."""
+        self._send(MARKER, bytes([1, 0, kind]), large=True)
+
+    def close(self) -> None:
+        """Hang up without a word."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _send(self, kind: int, body: bytes, *, large: bool) -> None:
+        size = len(body) + 8
+        length = struct.pack(">I", size) if large else struct.pack(">HH", size, 0)
+        self._socket.sendall(length + bytes([kind, 0, 0, 0]) + body)
+
+    def _packet(self, *, large: bool) -> bytes:
+        header = self._exactly(8)
+        if not header:
+            return b""
+        size: int = struct.unpack(">I", header[:4])[0] if large else struct.unpack(">H", header[:2])[0]
+        return header + self._exactly(size - 8)
+
+    def _exactly(self, count: int) -> bytes:
+        found = b""
+        while len(found) < count:
+            piece = self._socket.recv(count - len(found))
+            if not piece:
+                return b""
+            found += piece
+        return found
