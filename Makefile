@@ -1,17 +1,18 @@
-# make demo | test | lint | conformance | bench: everything installs what it needs into .venv first.
+# make demo | test | lint | conformance | oracle-check | bench: everything installs what it needs into .venv first.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 DATA ?= data
 BIN := .venv/bin
 
-.PHONY: demo test lint conformance bench clean help
+.PHONY: demo test lint conformance oracle-check bench clean help
 
 help:
 	@echo "make demo [PORT=8000]   install, build the sample release, serve it on 127.0.0.1"
 	@echo "make test               install, run the whole suite"
 	@echo "make lint               ruff and mypy"
 	@echo "make conformance        validators and clients of the field against a fresh service"
+	@echo "make oracle-check       SQL for Oracle on H2 and on the grammar of PL/SQL (Java, Node.js)"
 	@echo "make bench              measurements beside the peers, in bench/"
 
 demo: .venv/installed
@@ -27,6 +28,13 @@ lint: .venv/installed-dev
 
 conformance: .venv/installed-dev
 	$(BIN)/python conformance/run.py
+
+oracle-check: .venv/installed-dev
+	@test -e /usr/share/java/h2.jar || apt-get install --yes --quiet libh2-java || \
+		{ echo "As root: apt-get install libh2-java"; exit 1; }
+	$(BIN)/python -m pip install --quiet 'jpype1>=1.5'
+	cd tests/oracle && npm install --silent --no-audit --no-fund
+	ORACLE_CHECK=1 $(BIN)/pytest tests/adql/test_oracle_rows.py tests/adql/test_oracle_sql.py
 
 bench: .venv/installed-dev
 	$(BIN)/python bench/service.py

@@ -1,0 +1,163 @@
+"""The SQL for Oracle: what it looks like, that it breaks no rule of 19c, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from adql.oracle_lint import complaints
+from adql.oracle_queries import queries
+from adql.oracle_release import oracle_catalog
+from adql.small_release import extra_table, stars_table
+
+from vo.adql import translate
+from vo.catalog import Catalog, Schema
+from vo.errors import QueryError
+
+CATALOG = oracle_catalog(Catalog((Schema("sim1", (stars_table(), extra_table())),), "r1"))
+TOOL = Path(__file__).resolve().parents[1] / "oracle"
+REFUSED = "is not offered on this database"
+
+
+def oracle(query: str, maxrec: int | None = None) -> str:
+    """The SQL of a query for Oracle."""
+    return translate(query, CATALOG, dialect="oracle", maxrec=maxrec).sql
+
+
+def statements() -> list[str]:
+    """The SQL of every query that Oracle can be asked."""
+    found = []
+    for number, query in enumerate(queries()):
+        try:
+            found.append(oracle(query, 10 if number % 3 == 0 else None))
+        except QueryError as error:
+            if REFUSED not in str(error):
+                raise
+    return found
+
+
+PRINTED = [
+    (
+        "SELECT TOP 3 ra FROM stars",
+        'SELECT * FROM (SELECT "t1"."ALPHA" AS "c1" FROM "SIM1"."STARS" "t1") WHERE ROWNUM <= 3',
+    ),
+    ("SELECT id FROM stars WHERE dec > -1.5", '"t1"."DEC" > -1.5'),
+    ("SELECT id FROM stars WHERE mag_g > 1.5", '"t1"."MAG_G" > CAST(1.5 AS BINARY_DOUBLE)'),
+    ("SELECT 7 / 2, id / flags FROM stars", "TRUNC(7 / 2)"),
+    ("SELECT id / flags FROM stars", 'TRUNC("t1"."ID" / NULLIF("t1"."FLAGS", 0))'),
+    ("SELECT ra / dec FROM stars", 'CAST("t1"."ALPHA" AS BINARY_DOUBLE) / "t1"."DEC"'),
+    ("SELECT SQRT(ra) FROM stars", 'SQRT(CAST("t1"."ALPHA" AS BINARY_DOUBLE))'),
+    ("SELECT flags | 5 FROM stars", "- BITAND("),
+    ("SELECT CAST(id AS VARCHAR(3)) FROM stars", 'SUBSTR(CAST("t1"."ID" AS VARCHAR2(4000)), 1, 3)'),
+    ("SELECT id FROM stars EXCEPT SELECT id FROM extra", " MINUS SELECT"),
+    ("SELECT 1e300, 1e-200 FROM stars", "CAST(1e+300d AS BINARY_DOUBLE)"),
+    ("SELECT id FROM extra WHERE seen < '2020-01-02'", "TIMESTAMP '2020-01-02 00:00:00'"),
+    ("SELECT id FROM stars WHERE name ILIKE 'a%'", 'UPPER("t1"."NAME") LIKE UPPER(\'a%\')'),
+    ("SELECT id FROM stars WHERE DISTANCE(ra, dec, 1, 2) < 0.1", '"t1"."HPX29" BETWEEN '),
+    ("SELECT id FROM stars WHERE name = ''", '"t1"."NAME" IS NULL'),
+    ("SELECT id FROM stars OFFSET 5", " OFFSET 5 ROWS"),
+    (
+        "SELECT id FROM (SELECT TOP 2 id FROM stars ORDER BY id) AS a",
+        "ASC NULLS LAST FETCH FIRST 2 ROWS ONLY)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), PRINTED)
+def test_sql(query: str, expected: str) -> None:
+    """Names, numbers, types and clauses are those of Oracle."""
+    assert expected in oracle(query)
+
+
+def test_outputs_keep_their_names() -> None:
+    """Columns are called c1, c2, … as for every database."""
+    assert oracle("SELECT id, ra AS id2 FROM stars").startswith(
+        'SELECT "t1"."ID" AS "c1", "t1"."ALPHA" AS "c2" FROM'
+    )
+
+
+def test_no_statement_breaks_a_rule() -> None:
+    """Only functions, types and words that 19c has; no AS before a table; strings and names in bounds."""
+    found = statements()
+    assert len(found) > 150
+    for sql in found:
+        assert complaints(sql) == [], sql
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        'SELECT "c1" FROM "T" AS "t1"',
+        'SELECT "c1" FROM (SELECT 1 AS "c1" FROM DUAL) AS "t1"',
+        'SELECT RADIANS("c1") FROM "T"',
+        'SELECT "c1" FROM "T" LIMIT 3',
+        'SELECT TOP 3 "c1" FROM "T"',
+        'SELECT CAST("c1" AS VARCHAR) FROM "T"',
+        'SELECT CAST("c1" AS DOUBLE) FROM "T"',
+        'SELECT "c1" FROM "T" WHERE TRUE',
+        'SELECT "c1" & 3 FROM "T"',
+        'SELECT "c1" FROM "T" WHERE "c1" ILIKE ?',
+        'SELECT size FROM "T"',
+    ],
+)
+def test_rules_find_what_is_wrong(sql: str) -> None:
+    """The rules are worth something: what Oracle does not have is found."""
+    assert complaints(sql) != []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT POINT(ra, dec) FROM stars",
+        "SELECT CIRCLE(ra, dec, 1) FROM stars",
+        "SELECT disc FROM extra",
+        "SELECT id FROM extra WHERE footprint IS NULL",
+        "SELECT AREA(POLYGON(0, 0, 90, 0, 0, 90)) FROM stars",
+        "SELECT id FROM stars WHERE 1 = CONTAINS(POINT(ra, dec), POLYGON(9, -1, 11, -1, 10, 0, 11, 1))",
+        "SELECT id FROM stars WHERE 1 = INTERSECTS(CIRCLE(ra, dec, 1), POLYGON(1, 1, 2, 1, 2, 2))",
+        "SELECT s.id FROM stars s, extra e WHERE 1 = CONTAINS(POINT(s.ra, s.dec), e.disc)",
+        "SELECT ivo_string_agg(name, bands) FROM stars NATURAL JOIN extra",
+        "SELECT id FROM stars NATURAL JOIN extra WHERE 1 = ivo_hasword(name, bands)",
+        f"SELECT id FROM stars WHERE name = '{'x' * 4001}'",
+        f"SELECT {'ROUND(' * 40}ra{')' * 40} FROM stars",
+    ],
+)
+def test_refusals(query: str) -> None:
+    """What cannot be asked of Oracle is an error of the query that says so, never other SQL."""
+    with pytest.raises(QueryError, match=REFUSED):
+        oracle(query)
+
+
+@pytest.mark.skipif(
+    "ORACLE_CHECK" not in os.environ or shutil.which("node") is None,
+    reason="minutes on the grammar of PL/SQL: make oracle-check",
+)
+@pytest.mark.timeout(900)
+def test_every_statement_is_of_the_grammar() -> None:
+    """The PL/SQL grammar of grammars-v4 takes every statement, and refuses what is none."""
+    wrong = [
+        "SELECT a FROM t LIMIT 3",
+        "SELECT a FROM t AS x",
+        "SELECT a FROM t EXCEPT SELECT a FROM u",
+        "SELECT CAST(a AS VARCHAR2) FROM t WHERE a ILIKE 'x'",
+        "SELECT a & b FROM t",
+    ]
+    found = list({re.sub(r"\d+", "1", sql): sql for sql in statements()}.values())
+    answer = subprocess.run(
+        ["node", str(TOOL / "parse.js")],
+        input=json.dumps([*found, *wrong]),
+        capture_output=True,
+        check=True,
+        text=True,
+        cwd=TOOL,
+        env={**os.environ, "NODE_OPTIONS": "--max-old-space-size=2048"},
+    )
+    judged = json.loads(answer.stdout)
+    said = dict(zip([*found, *wrong], judged, strict=True))
+    assert {sql: complaint for sql, complaint in said.items() if complaint and sql not in wrong} == {}
+    assert all(said[sql] for sql in wrong)
