@@ -124,6 +124,22 @@ def test_a_lost_worker_costs_its_job_one_more_start(own_data: Path) -> None:
         assert "worker" in service.get(f"{job}/error").text
 
 
+def test_a_lost_worker_breaks_the_connection_of_its_client(own_data: Path) -> None:
+    """Kill -9 in the middle of a sync result: the client cannot take a part for the whole."""
+    whole = {"LANG": "ADQL", "MAXREC": "20000000", "QUERY": "SELECT a.* FROM sim1.main AS a, sim1.truth AS b"}
+    with serving(own_data, VO_LEASE_S="2", VO_SYNC_WORKERS="1") as service:
+        with httpx.stream("GET", f"{service.url}/tap/sync", params=whole, timeout=60) as answer:
+            assert answer.status_code == 200
+            blocks = answer.iter_bytes()
+            next(blocks)
+            for process in service.processes("vo.cli", "worker", "sync"):
+                process.kill()
+            with pytest.raises(httpx.RemoteProtocolError):
+                for _ in blocks:
+                    pass
+        _await(lambda: _answers(service))
+
+
 def _started(service: Service, job: str) -> str:
     return service.get(job).text.partition("<uws:startTime>")[2].partition("<")[0]
 

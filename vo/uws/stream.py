@@ -110,8 +110,13 @@ class SyncResponse(Response):
             self._services.store.move(self._job.id, Phase.ABORTED, ended=datetime.now(UTC))
 
     async def _is_over(self) -> bool:
-        job = await run_in_threadpool(self._services.store.get, self._job.id)
-        return job.is_final
+        return await run_in_threadpool(self._has_ended)
+
+    def _has_ended(self) -> bool:
+        """Whether nothing more will come: the job is final, or its worker has been silent for too long."""
+        store = self._services.store
+        lost = (job.id for job in store.lease_lost())
+        return store.get(self._job.id).is_final or self._job.id in lost
 
 
 async def _departure(receive: Receive) -> None:
