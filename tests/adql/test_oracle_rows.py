@@ -137,3 +137,30 @@ def test_unknown_conditions(release: Release) -> None:
     for condition in ("NULL", "NOT (NULL)", "NULL OR id = 1", "CASE WHEN NULL THEN 1 ELSE 2 END = 2"):
         release.rows(f"SELECT id FROM extra WHERE {condition}")
     release.rows("SELECT CONTAINS(POINT(1, 2), NULL), CASE WHEN id = 1 THEN NULL END FROM extra")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "CAST(seen AS VARCHAR)",
+        "CAST(seen AS VARCHAR(10))",
+        "ROUND(z * 1.001, 1)",
+        "ROUND(-z * 3)",
+        "TRUNCATE(z * 1.279, 1)",
+        "ROUND(id * 155, -1)",
+        "CAST(good AS INTEGER)",
+        "z / id",
+        "id / (id - 2)",
+        "MOD(id, id - 2)",
+        "SQRT(z)",
+        "LOG10(z + 0.5)",
+        "ivo_to_mjd(seen)",
+        "ivo_hashlist_has(bands, 'G')",
+        "CASE WHEN z > 1 THEN 'x' WHEN bands LIKE 'g%' THEN bands END",
+        "COALESCE(z, id, NULL)",
+        "CONTAINS(POINT(z, z), CIRCLE(0, 0, 3))",
+    ],
+)
+def test_more_values(release: Release, expression: str) -> None:
+    """Functions of columns, NULL and halves among them, have the same values on both databases."""
+    release.rows(f"SELECT id, {expression} FROM extra ORDER BY id")

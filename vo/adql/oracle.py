@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from itertools import product
 from typing import ClassVar
@@ -199,8 +198,6 @@ class _Generator(OracleGenerator):
         if "e" not in text:
             return text
         value = float(text)
-        if math.isinf(value):
-            return "BINARY_DOUBLE_INFINITY"
         written = text.removesuffix("e0")
         if value and not _SMALLEST <= value < _LARGEST:
             return f"{written}d"
