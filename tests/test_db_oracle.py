@@ -232,8 +232,9 @@ def test_sessions_say_whose_they_are() -> None:
         assert double.sessions[0].statements[0].startswith("ALTER SESSION SET NLS_NUMERIC_CHARACTERS = '.,'")
 
 
+@pytest.mark.parametrize("out_of_band", [False, True])
 @pytest.mark.parametrize("rows", [0, 20_000])
-def test_a_statement_is_stopped_from_another_thread(rows: int) -> None:
+def test_a_statement_is_stopped_from_another_thread(rows: int, out_of_band: bool) -> None:  # noqa: FBT001
     """Before the first row or between two, the stream ends with CancelledError; the connection works on."""
     timers: list[threading.Timer] = []
 
@@ -241,7 +242,10 @@ def test_a_statement_is_stopped_from_another_thread(rows: int) -> None:
         timers.append(threading.Timer(0.2, stop))
         timers[0].start()
 
-    with served(wire.counting(rows, wire.Session.until_broken)) as (database, double):
+    with (
+        wire.OracleDouble(wire.counting(rows, wire.Session.until_broken), out_of_band=out_of_band) as double,
+        reading(double) as database,
+    ):
         with pytest.raises(CancelledError):
             all_of(database.stream(COUNT_THEN, on_start=soon))
         timers[0].join()

@@ -2,5 +2,5 @@
 
 It was written from the client's side (the published sources of python-oracledb, UPL/Apache 2.0): it proves
 what the driver and the code above it do with such answers, not that a real Oracle gives these answers. It
-speaks as a 19c server does: no end-of-response flag, in-band breaks. It parses no SQL; a `Backend` answers.
+speaks as a 19c server does, without the flag that ends a response. It parses no SQL; a `Backend` answers.
 """

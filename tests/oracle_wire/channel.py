@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import select
 import socket
 import struct
 import threading
@@ -12,6 +13,7 @@ CONNECT, ACCEPT, REFUSE, DATA, MARKER = 1, 2, 4, 6, 12
 BREAK, RESET, INTERRUPT = 1, 2, 3
 PROTOCOL_VERSION = 318
 """That of 18c to 21c: large packets, and no flag that ends a response."""
+CAN_RECEIVE_ATTENTION = 0x0400
 CONNECT_DATA_LIMIT = 230
 DATA_HEADER_BYTES = 10
 
@@ -20,13 +22,17 @@ class Channel:
     """One client's connection; packets that arrive wait in `arrived`: bytes of data, or a marker's kind.
 
     `interrupted` is set as soon as a break arrives, while the session is still busy. With `deaf` breaks
-    are swallowed, as by a server that hangs.
+    are swallowed, as by a server that hangs; with `out_of_band` they come as urgent data of TCP, and as a
+    marker only where no call was broken.
     """
 
-    def __init__(self, connection: socket.socket, *, packet_bytes: int, deaf: bool) -> None:
+    def __init__(
+        self, connection: socket.socket, *, packet_bytes: int, deaf: bool, out_of_band: bool
+    ) -> None:
         self._socket = connection
         self._packet_bytes = packet_bytes
         self._deaf = deaf
+        self.out_of_band = out_of_band
         self.arrived: queue.SimpleQueue[bytes | int | None] = queue.SimpleQueue()
         self.interrupted = threading.Event()
 
@@ -39,10 +45,9 @@ class Channel:
             message = f"(DESCRIPTION=(TMP=)(VSNNUM=0)(ERR={refuse_with}))".encode()
             self._send(REFUSE, b"\x04\x00" + struct.pack(">H", len(message)) + message, large=False)
             return False
-        limits = struct.pack(">I", self._packet_bytes)
-        self._send(
-            ACCEPT, struct.pack(">HH", PROTOCOL_VERSION, 0) + bytes(20) + limits + bytes(9), large=False
-        )
+        options = CAN_RECEIVE_ATTENTION if self.out_of_band else 0
+        terms = struct.pack(">HH20xI9x", PROTOCOL_VERSION, options, self._packet_bytes)
+        self._send(ACCEPT, terms, large=False)
         return True
 
     def listen(self) -> None:
@@ -89,8 +94,18 @@ class Channel:
     def _exactly(self, count: int) -> bytes:
         found = b""
         while len(found) < count:
+            if self.out_of_band:
+                self._await_data()
             piece = self._socket.recv(count - len(found))
             if not piece:
                 return b""
             found += piece
         return found
+
+    def _await_data(self) -> None:
+        """Wait for ordinary data; urgent data is a break."""
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN | select.POLLPRI)
+        while any(event & select.POLLPRI for _, event in waiting.poll()):
+            self._socket.recv(1, socket.MSG_OOB)
+            self.interrupted.set()

@@ -17,7 +17,8 @@ class OracleDouble:
 
     `packet_bytes` limits a packet, so that values are cut at every place; with `repeats` a value equal to
     that of the row before is not sent again, as real servers do; `refuse_with` is the ORA number with which
-    the listener turns clients away; a `deaf` server ignores breaks.
+    the listener turns clients away; a `deaf` server ignores breaks, one that is `out_of_band` takes them as
+    urgent data.
     """
 
     user = "reader"
@@ -31,12 +32,13 @@ class OracleDouble:
         repeats: bool = True,
         refuse_with: int | None = None,
         deaf: bool = False,
+        out_of_band: bool = False,
     ) -> None:
         self._backend = backend
         self._packet_bytes = packet_bytes
         self._repeats = repeats
         self._refuse_with = refuse_with
-        self._deaf = deaf
+        self._breaks = {"deaf": deaf, "out_of_band": out_of_band}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._channels: list[Channel] = []
         self._threads: list[threading.Thread] = []
@@ -78,7 +80,7 @@ class OracleDouble:
             while True:
                 connection, _ = self._listener.accept()
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                channel = Channel(connection, packet_bytes=self._packet_bytes, deaf=self._deaf)
+                channel = Channel(connection, packet_bytes=self._packet_bytes, **self._breaks)
                 self._channels.append(channel)
                 self._started(self._serve, channel)
 

@@ -107,7 +107,9 @@ class Session:
             return SIMPLE[function](self, request)
         except OraError as error:
             if error.code == STOPPED and self._channel.interrupted.is_set():
-                return b""  # the marker in the queue is answered instead
+                if self._channel.out_of_band:
+                    self._break()
+                return b""  # else the marker in the queue is answered
             return ending(error.code, str(error), cursor=cursor)
 
     def _piggyback(self, request: Request) -> None:
