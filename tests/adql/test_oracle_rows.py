@@ -20,9 +20,6 @@ from adql.test_unknown import *  # noqa: F403
 
 from vo.catalog import Catalog, Schema
 
-if missing():
-    pytest.skip(str(missing()), allow_module_level=True)
-
 # What H2 cannot do or does otherwise than Oracle; a query with this text is asked of DuckDB alone.
 EXCLUDED = {
     "1.0 / 0": "H2 takes division of doubles by zero for an error",
@@ -40,6 +37,9 @@ EXCLUDED = {
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
     """The release on both databases."""
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
     path: Path = tmp_path_factory.mktemp("releases") / "r1.duckdb"
     stars = star_columns()
     write_release(path, stars)
