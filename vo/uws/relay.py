@@ -5,14 +5,17 @@ a block and waits when it has none left; the reader pays a credit back for each 
 side, nor Redis, ever holds more than `CREDITS` blocks of a result, however slow the client is.
 
 A frame is one tag byte and its payload: the head (media type), data, or the end (with an error, or without).
-Where web and worker share a directory in memory, a block goes there and its frame carries the file's name:
-that spares two copies through sockets, which is half of all the work of a large result.
+Where web and worker share a directory in memory, a job has a file there with a slot a credit: a block goes
+into the next slot, which the credit says is free, and its frame carries the length. That spares four copies
+through sockets, which is half of all the work of a large result.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import mmap
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -33,13 +36,16 @@ CREDITS = 8
 BLOCK_BYTES = 2_097_152
 """Bytes of a block at the most."""
 
+SLOT_FROM_BYTES = 262_144
+"""Bytes from which a block goes into a slot; a small result is not worth the memory."""
+
 KEEP_S = 120
 """Seconds after which Redis itself forgets what nobody reads or writes any more."""
 
 READER_S = 20
 """Seconds after which a reader that has not said so is taken for gone."""
 
-_HEAD, _DATA, _FILE, _END = b"H", b"D", b"F", b"E"
+_HEAD, _DATA, _SLOT, _END = b"H", b"D", b"S", b"E"
 
 
 _SAME_DIRECTORY = "Set VO_RELAY_DIR to one directory in memory for all, or for none."
@@ -58,6 +64,47 @@ def _keys(job_id: str) -> tuple[str, str, str]:
     return f"relay:{job_id}", f"relay:{job_id}:credit", f"relay:{job_id}:reader"
 
 
+class _Slots:
+    """A file in memory with room for `CREDITS` blocks, written and read round and round.
+
+    The reader removes its name as soon as it has opened it, or else whoever is the last to know of it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._memory: mmap.mmap | None = None
+        self._count = 0
+
+    def put(self, block: bytes) -> None:
+        """Lay a block into the next slot; OSError where there is no memory for it."""
+        if self._memory is None:
+            with self._path.open("xb+") as file:
+                os.posix_fallocate(file.fileno(), 0, CREDITS * BLOCK_BYTES)
+                self._memory = mmap.mmap(file.fileno(), CREDITS * BLOCK_BYTES)
+        start = self._next()
+        self._memory[start : start + len(block)] = block
+
+    def take(self, size: int) -> bytes:
+        """The block in the next slot."""
+        if self._memory is None:
+            with self._path.open("rb") as file:
+                self._memory = mmap.mmap(file.fileno(), CREDITS * BLOCK_BYTES, prot=mmap.PROT_READ)
+            self._path.unlink(missing_ok=True)
+        start = self._next()
+        return self._memory[start : start + size]
+
+    def close(self, *, forget: bool) -> None:
+        """Give the memory back, which the other side can still read unless it is to `forget` the file."""
+        if self._memory is not None:
+            self._memory.close()
+        if forget:
+            self._path.unlink(missing_ok=True)
+
+    def _next(self) -> int:
+        self._count += 1
+        return (self._count - 1) % CREDITS * BLOCK_BYTES
+
+
 class RelayWriter:
     """The worker's end. `check` is called while it waits and raises when the job is to stop."""
 
@@ -65,11 +112,9 @@ class RelayWriter:
         self, redis: Redis, job_id: str, check: Callable[[], None], *, directory: Path | None = None
     ) -> None:
         self._redis = redis
-        self._job_id = job_id
         self._frames, self._credit, self._reader = _keys(job_id)
         self._check = check
-        self._directory = directory
-        self._blocks = 0
+        self._slots = None if directory is None else _Slots(directory / job_id)
         self._credits = CREDITS
         self.bytes = 0
 
@@ -89,18 +134,20 @@ class RelayWriter:
         """Say that this was all, or what went wrong."""
         self._push(_END, json.dumps(None if error is None else asdict(error)).encode())
 
+        if self._slots is not None:
+            self._slots.close(forget=not self._redis.exists(self._reader))
+
     def _placed(self, block: bytes) -> tuple[bytes, bytes]:
-        """The frame of a block: its file where there is room for one, else the block itself."""
-        if self._directory is None:
+        """The frame of a block: its length where there is a slot for it, else the block itself."""
+        if self._slots is None or len(block) < SLOT_FROM_BYTES:
             return _DATA, block
-        self._blocks += 1
-        path = self._directory / f"{self._job_id}.{self._blocks}"
         try:
-            path.write_bytes(block)
-        except OSError:  # the directory is full or gone
-            path.unlink(missing_ok=True)
+            self._slots.put(block)
+        except OSError:  # the memory is full, or the directory gone
+            self._slots.close(forget=True)
+            self._slots = None
             return _DATA, block
-        return _FILE, path.name.encode()
+        return _SLOT, str(len(block)).encode()
 
     def _pay(self) -> None:
         while self._credits == 0:
@@ -108,7 +155,6 @@ class RelayWriter:
             if self._redis.blpop([self._credit], timeout=1) is not None:
                 self._credits += 1 + len(self._redis.lpop(self._credit, CREDITS) or ())
             elif not self._redis.exists(self._reader):
-                remove_blocks(self._directory, self._job_id)
                 raise CancelledError("The client left.")
         self._credits -= 1
 
@@ -139,8 +185,7 @@ class RelayReader:
         directory: Path | None = None,
     ) -> None:
         self._redis = redis
-        self._job_id = job_id
-        self._directory = directory
+        self._slots = None if directory is None else _Slots(directory / job_id)
         self._frames, self._credit, self._reader = _keys(job_id)
         self._is_over = is_over
         self._heartbeat: asyncio.Task[None]
@@ -154,7 +199,8 @@ class RelayReader:
     async def __aexit__(self, *_: object) -> None:
         """Forget the relay; a worker that still writes sees that nobody reads."""
         self._heartbeat.cancel()
-        remove_blocks(self._directory, self._job_id)
+        if self._slots is not None:
+            self._slots.close(forget=True)
         await asyncio.shield(self._redis.delete(self._frames, self._credit, self._reader))
 
     async def _announce(self) -> None:
@@ -181,17 +227,14 @@ class RelayReader:
                 if json.loads(payload) is not None:
                     raise _reported(payload)
                 return
-            yield payload if tag == _DATA else self._taken(payload.decode())
+            yield payload if tag == _DATA else self._taken(int(payload))
             await self._pay_back()
 
-    def _taken(self, name: str) -> bytes:
-        """The block of that name; reading a megabyte of memory takes less than a thread hop."""
-        if self._directory is None:
+    def _taken(self, size: int) -> bytes:
+        """The next block out of its slot."""
+        if self._slots is None:
             raise TransientError("The worker shares no memory with this process.", hint=_SAME_DIRECTORY)
-        path = self._directory / name
-        block = path.read_bytes()
-        path.unlink()
-        return block
+        return self._slots.take(size)
 
     async def _pay_back(self) -> None:
         async with self._redis.pipeline(transaction=False) as pipeline:
@@ -207,13 +250,6 @@ class RelayReader:
                 return frame[:1], frame[1:]
             if await self._is_over() and not await self._redis.exists(self._frames):
                 raise TransientError("The worker of this query is gone.", hint="Send the query again.")
-
-
-def remove_blocks(directory: Path | None, job_id: str) -> None:
-    """Remove the blocks of a job that nobody will read."""
-    if directory is not None:
-        for path in directory.glob(f"{job_id}.*"):
-            path.unlink(missing_ok=True)
 
 
 def _reported(payload: bytes) -> ReportedError:
