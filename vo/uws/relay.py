@@ -133,7 +133,6 @@ class RelayWriter:
     def close(self, error: JobError | None = None) -> None:
         """Say that this was all, or what went wrong."""
         self._push(_END, json.dumps(None if error is None else asdict(error)).encode())
-
         if self._slots is not None:
             self._slots.close(forget=not self._redis.exists(self._reader))
 
