@@ -9,7 +9,18 @@ from typing import Self
 
 import pyarrow as pa
 
-from vo.catalog import Column, arrow_schema
+from vo.catalog import Column, Table, arrow_schema
+
+Ranges = tuple[tuple[int, int], ...]
+"""Inclusive ranges of a stored spatial index; none of them: nothing is known to bound it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A stored table that a statement reads, and the ranges of its spatial index that hold what it needs."""
+
+    table: Table
+    ranges: Ranges = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +28,25 @@ class Statement:
     """SQL for one database, and the columns of its rows in order.
 
     The SQL names its output columns c1, c2, …, so that duplicate, reserved and long names never reach the
-    database; `columns` carries the published names. `spatial_index` says whether the stored index prunes.
+    database; `columns` carries the published names. `spatial_index` says whether the stored index prunes;
+    `scans` are the stored tables that it names.
     """
 
     sql: str
     columns: tuple[Column, ...]
     spatial_index: bool = False
+    scans: tuple[Scan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a database means to do with a statement: its own account, for people, and the rows it will read.
+
+    `rows` are those of stored tables that are looked at, however few of them come out; None: it does not say.
+    """
+
+    text: str
+    rows: int | None
 
 
 class Result:

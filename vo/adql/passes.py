@@ -14,6 +14,7 @@ from vo.adql.geometry import compile_geometry
 from vo.adql.grammar import parse
 from vo.adql.nodes import Call, call, collected, described
 from vo.adql.problems import Problems
+from vo.adql.scans import scans
 from vo.catalog import Catalog, Column
 from vo.errors import Problem, QueryError
 from vo.result import Statement
@@ -43,10 +44,11 @@ def translate(
         state = _resolved(query, catalog, maxrec)
         for step in PASSES:
             step(state)
+        read = scans(state.tree)
         sql = PRINTERS[dialect](state.tree)
     except RecursionError:
         raise QueryError(Problem("The query is nested too deeply", rule="ADQL 2.1, appendix A")) from None
-    return Statement(sql, state.columns, state.spatial_index)
+    return Statement(sql, state.columns, state.spatial_index, read)
 
 
 def check(query: str, catalog: Catalog) -> tuple[Column, ...]:

@@ -79,6 +79,7 @@ def _between(index: exp.Expr, ranges: tuple[tuple[int, int], ...]) -> exp.Expr:
     result = conditions[0]
     for condition in conditions[1:]:
         result = exp.Or(this=result, expression=condition)
+    result.meta["ranges"] = ranges
     return exp.Paren(this=result)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from vo.catalog import Catalog
-from vo.result import Result, Statement
+from vo.result import Plan, Result, Statement
 
 
 class Database(Protocol):
@@ -31,6 +31,14 @@ class Database(Protocol):
         `on_start` is handed a function that stops the statement from any thread; the stream then ends
         with CancelledError.
         """
+        ...
+
+    def plan(self, statement: Statement) -> Plan:
+        """What the database means to do with `statement`, which is not run."""
+        ...
+
+    def rows_read(self, statement: Statement) -> int | None:
+        """The rows of `plan` alone, as quickly as they can be told."""
         ...
 
     def close(self) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from vo.catalog import Catalog, Schema
+from vo.catalog import Catalog, Schema, Table
+from vo.db.duckdb_plan import Zones, account, quoted, rows_read, zones
 from vo.errors import CancelledError, ConfigError, UsageError, VOError
-from vo.result import Result, Statement
+from vo.result import Plan, Result, Statement
 
 BATCH_ROWS = 8_192
 """Rows of an Arrow batch: four of DuckDB's vectors, so that the first one is there in milliseconds."""
@@ -38,6 +39,8 @@ class _Generation:
     connection: duckdb.DuckDBPyConnection
     catalog: Catalog
     users: int = 0
+    zones: dict[tuple[str, ...], Zones] = field(default_factory=dict)
+    """Of each table that a plan asked for: a release does not change."""
 
 
 class DuckDBDatabase:
@@ -76,10 +79,7 @@ class DuckDBDatabase:
         on_start: Callable[[Callable[[], None]], None] | None = None,
     ) -> Result:
         """Run `statement`; see `Database.stream`."""
-        with self._lock:
-            generation = self._current()
-            generation.users += 1
-        cursor = generation.connection.cursor()
+        generation, cursor = self._begin()
 
         def close() -> None:
             cursor.close()
@@ -93,12 +93,40 @@ class DuckDBDatabase:
             on_start(cancel)
         return Result(statement.columns, _batches(cursor, statement.sql), maxrec=maxrec, on_close=close)
 
+    def plan(self, statement: Statement) -> Plan:
+        """The text of EXPLAIN, and the rows counted by `rows_read`."""
+        with self._planning() as (generation, cursor):
+            return Plan(account(cursor, statement.sql), _rows_read(generation, cursor, statement))
+
+    def rows_read(self, statement: Statement) -> int:
+        """The rows of `plan` alone."""
+        with self._planning() as (generation, cursor):
+            return _rows_read(generation, cursor, statement)
+
     def close(self) -> None:
         """Close the instance; statements still running end with an error."""
         with self._lock:
             generation, self._generation = self._generation, None
             if generation is not None:
                 generation.connection.close()
+
+    def _begin(self) -> tuple[_Generation, duckdb.DuckDBPyConnection]:
+        """A cursor on the current files, which stay open until `_release`."""
+        with self._lock:
+            generation = self._current()
+            generation.users += 1
+        return generation, generation.connection.cursor()
+
+    @contextmanager
+    def _planning(self) -> Iterator[tuple[_Generation, duckdb.DuckDBPyConnection]]:
+        generation, cursor = self._begin()
+        try:
+            yield generation, cursor
+        except duckdb.Error as error:
+            raise _as_vo_error(error) from error
+        finally:
+            cursor.close()
+            self._release(generation)
 
     def _current(self) -> _Generation:
         fingerprint = _fingerprint(self._releases_dir)
@@ -146,8 +174,8 @@ def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Catalog:
     """Attach a release file under its stem; its catalogue, with the path of each table filled in."""
     release = path.stem
     try:
-        connection.execute(f"ATTACH '{_escaped(path)}' AS {_quoted(release)} (READ_ONLY)")
-        rows = connection.execute(f"SELECT json FROM {_quoted(release)}.vo_meta.catalog").fetchall()
+        connection.execute(f"ATTACH '{_escaped(path)}' AS {quoted(release)} (READ_ONLY)")
+        rows = connection.execute(f"SELECT json FROM {quoted(release)}.vo_meta.catalog").fetchall()
     except duckdb.Error as error:
         raise ConfigError(
             f"{path} is not a release: {_first_line(error)}", hint="Build it anew with `vo load`."
@@ -166,16 +194,26 @@ def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Catalog:
 
 
 def _register(connection: duckdb.DuckDBPyConnection, schema: Schema, tables: Mapping[str, pa.Table]) -> None:
-    connection.execute(f"CREATE SCHEMA {_quoted(schema.name)}")
+    connection.execute(f"CREATE SCHEMA {quoted(schema.name)}")
     for name, table in tables.items():
         connection.register("incoming", table)
-        connection.execute(f"CREATE TABLE {_quoted(schema.name)}.{_quoted(name)} AS FROM incoming")
+        connection.execute(f"CREATE TABLE {quoted(schema.name)}.{quoted(name)} AS FROM incoming")
         connection.unregister("incoming")
 
 
 def _in_memory(schema: Schema, catalog: Catalog) -> Catalog:
     tables = tuple(replace(table, db_name=("memory", schema.name, table.name)) for table in schema.tables)
     return Catalog((replace(schema, tables=tables),)).merged(catalog)
+
+
+def _rows_read(generation: _Generation, cursor: duckdb.DuckDBPyConnection, statement: Statement) -> int:
+    def zones_of(table: Table) -> Zones:
+        path = table.database_path
+        if path not in generation.zones:
+            generation.zones[path] = zones(cursor, table)
+        return generation.zones[path]
+
+    return rows_read(cursor, statement, zones_of)
 
 
 def _batches(cursor: duckdb.DuckDBPyConnection, sql: str) -> Iterator[pa.RecordBatch]:
@@ -202,10 +240,6 @@ def _as_vo_error(error: Exception) -> VOError:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _escaped(path: Path) -> str:

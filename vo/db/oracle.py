@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from vo.catalog import Catalog, Column, arrow_schema
 from vo.errors import CancelledError, ConfigError, TimeLimitError, TransientError, UsageError, VOError
-from vo.result import Result, Statement
+from vo.result import Plan, Result, Statement
 
 BATCH_ROWS = 8_192
 """Rows of an Arrow batch and of a fetch, which is one round trip."""
@@ -113,6 +113,23 @@ class OracleDatabase:
             yield from run.batches(statement.sql, schema)
 
         return Result(statement.columns, batches(), maxrec=maxrec, on_close=lambda: self._give_back(run))
+
+    def plan(self, statement: Statement) -> Plan:
+        """The account of DBMS_XPLAN; see `Database.plan`."""
+        try:
+            with self._pool.acquire() as connection, connection.cursor() as cursor:
+                connection.call_timeout = _SETUP_S * 1000
+                cursor.execute(f"EXPLAIN PLAN FOR {statement.sql}")
+                cursor.execute("SELECT plan_table_output FROM TABLE(DBMS_XPLAN.DISPLAY)")
+                lines = [line for (line,) in cursor.fetchall()]
+                connection.rollback()  # the plan was rows of a table
+        except self._driver.Error as error:
+            raise as_vo_error(error) from error
+        return Plan("\n".join(lines), rows=None)
+
+    def rows_read(self, statement: Statement) -> int | None:
+        """The rows of `plan`."""
+        return self.plan(statement).rows
 
     def close(self) -> None:
         """Stop what runs, and close the pool once its connections are back."""

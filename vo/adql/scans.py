@@ -1,0 +1,45 @@
+"""What a compiled query reads: the stored tables in it, and the ranges to which the index narrows each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sqlglot import exp
+
+from vo.adql.nodes import collected, conjuncts, joins
+from vo.result import Ranges, Scan
+
+
+def scans(tree: exp.Query) -> tuple[Scan, ...]:
+    """The scans of `tree`, one for each time that a stored table is named in it."""
+    ranges = _narrowed(tree)
+    return tuple(
+        Scan(leaf.meta["source"].table, ranges.get(leaf.alias, ()))
+        for leaf in collected(tree, exp.Table)
+        if "source" in leaf.meta
+    )
+
+
+def _narrowed(tree: exp.Query) -> Mapping[str, Ranges]:
+    """The ranges of the index that bound a table, by its alias; of several the first."""
+    found: dict[str, Ranges] = {}
+    for select in collected(tree, exp.Select):
+        for condition in _demanded(select):
+            ranges: Ranges = condition.meta.get("ranges", ())
+            if ranges:
+                column = next(condition.find_all(exp.Column))
+                found.setdefault(column.table, ranges)
+    return found
+
+
+def _demanded(select: exp.Expr) -> Iterator[exp.Expr]:
+    """The conditions that every row read for `select` has to meet.
+
+    The ON of an outer join is none: rows of one side remain without it.
+    """
+    where = select.args.get("where")
+    if where is not None:
+        yield from conjuncts(where.this)
+    for join in joins(select.args["from_"].this):
+        if join.args["kind"] == "INNER" and join.args.get("on") is not None:
+            yield from conjuncts(join.args["on"])
