@@ -19,8 +19,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vo.catalog import Catalog, Column
-from vo.db.oracle import BATCH_ROWS, OracleAccess, OracleDatabase, requested_schema
+from vo.catalog import Column
+from vo.db.oracle import OracleDatabase
+from vo.db.oracle_access import OracleAccess
+from vo.db.oracle_run import BATCH_ROWS, requested_schema
 from vo.errors import (
     CancelledError,
     ConfigError,
@@ -72,7 +74,7 @@ COUNT_THEN = Statement("SELECT id C1 FROM t -- then", IDS)
 def reading(double: wire.OracleDouble, **limits: Any) -> Iterator[OracleDatabase]:
     """The database of `double`, one connection wide."""
     access = OracleAccess(double.dsn, double.user, double.password, **{"connections": 1, **limits})
-    database = OracleDatabase(access, catalog=Catalog)
+    database = OracleDatabase(access)
     try:
         yield database
     finally:
@@ -376,7 +378,7 @@ def test_a_wrong_password_is_a_fault_of_the_setting() -> None:
     """The message says what to mend and does not show the password."""
     with wire.OracleDouble(wire.counting(1)) as double:
         access = OracleAccess(double.dsn, double.user, "wrong secret")
-        database = OracleDatabase(access, catalog=Catalog)
+        database = OracleDatabase(access)
         error = failure_of(database)
         database.close()
     assert isinstance(error, ConfigError)
@@ -387,7 +389,7 @@ def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks for Oracle without the driver learns how to install it."""
     monkeypatch.setitem(sys.modules, "oracledb", None)
     with pytest.raises(ConfigError, match=r"pip install 'vo\[oracle\]'"):
-        OracleDatabase(OracleAccess("host/service", "reader", "secret"), catalog=Catalog)
+        OracleDatabase(OracleAccess("host/service", "reader", "secret"))
 
 
 def test_arrays_are_refused() -> None:

@@ -11,8 +11,9 @@ from datetime import datetime
 import pyarrow as pa
 import pytest
 
-from vo.catalog import Catalog, Column
-from vo.db.oracle import OracleAccess, OracleDatabase
+from vo.catalog import Column
+from vo.db.oracle import OracleDatabase
+from vo.db.oracle_access import OracleAccess
 from vo.errors import CancelledError, UsageError, VOError
 from vo.result import Result, Statement
 
@@ -36,7 +37,7 @@ def live() -> Iterator[OracleDatabase]:
         pytest.skip("VO_TEST_ORACLE_DSN names no server")
     login, _, dsn = text.rpartition("@")
     user, _, password = login.partition("/")
-    database = OracleDatabase(OracleAccess(dsn, user, password, connections=1), catalog=Catalog)
+    database = OracleDatabase(OracleAccess(dsn, user, password, connections=1))
     yield database
     database.close()
 

@@ -30,7 +30,8 @@ def test_every_setting_is_documented(setting: Field[Any]) -> None:
 def test_no_setting_is_invented() -> None:
     """Every VO_* variable of the README exists."""
     named = set(re.findall(r"\bVO_[A-Z_]+\b", README))
-    assert named == {variable(setting.name) for setting in fields(Config)} | (named & {"VO_TEST_ORACLE_DSN"})
+    others = {"VO_TEST_ORACLE_DSN", "VO_CATALOG"}  # the second is a table
+    assert named == {variable(setting.name) for setting in fields(Config)} | (named & others)
 
 
 def test_every_resource_is_documented() -> None:

@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterator
 from redis import Redis
 from redis.exceptions import RedisError
 
+from vo.adql import translate
+from vo.catalog import Catalog, Table
 from vo.config import Config
 from vo.context import open_database
-from vo.errors import ConfigError, VOError
+from vo.db.base import Database
+from vo.errors import ConfigError, TransientError, VOError
 from vo.tap.schema import describe
 
 
@@ -41,10 +44,29 @@ def _releases(config: Config) -> str:
     database = open_database(config, describe)
     try:
         catalog = database.catalog()
+        for table in catalog.tables():
+            _try(database, catalog, table)
+    except TransientError as error:
+        raise ConfigError(
+            f"{config.oracle_dsn} does not answer: {error}", hint="Start it, or mend VO_ORACLE_DSN."
+        ) from error
     finally:
         database.close()
     rows = sum(table.nrows or 0 for table in catalog.tables())
-    return f"{len(list(catalog.tables()))} tables, {rows:,} rows"
+    where = f"Oracle at {config.oracle_dsn}, {catalog.release}: " if config.oracle_dsn else ""
+    return f"{where}{len(list(catalog.tables()))} tables, {rows:,} rows"
+
+
+def _try(database: Database, catalog: Catalog, table: Table) -> None:
+    """Whether the account may read the table, and the table has the columns that are published."""
+    query = f"SELECT * FROM {table.qualified} WHERE 1 = 0"  # noqa: S608  published names alone
+    try:
+        with database.stream(translate(query, catalog, dialect=database.dialect)) as result:
+            list(result)
+    except TransientError:
+        raise
+    except VOError as error:
+        raise ConfigError(f"The table {table.qualified} cannot be read: {error}") from error
 
 
 def _redis(url: str, variable: str) -> str:

@@ -18,7 +18,7 @@ from vo.config import Config
 from vo.context import open_context
 from vo.errors import VOError
 from vo.jobs import LANES, sweep
-from vo.load import ProgressLine, load_release
+from vo.load import ProgressLine, load_release, publish
 from vo.load import describe as describe_file
 from vo.sample import write_sample
 from vo.serve import serve
@@ -85,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
         "--describe", action="store_true", help="print a first release.yaml for the data file DIR instead"
     )
     loader.add_argument("--name", help="name of the release (default: that of its first schema)")
+    publisher = command("publish", _publish, "Publish tables that are in Oracle already.")
+    publisher.add_argument("source", type=Path, metavar="DIR", help="directory with release.yaml")
+    publisher.add_argument("--owner", help="schema of Oracle with the tables (default: the account's own)")
     command("check", _check, "Say whether settings, servers and releases are in order.")
     return parser
 
@@ -175,6 +178,10 @@ def _load(options: argparse.Namespace, config: Config) -> None:
     finally:
         progress.end()
     _say(f"{loaded}\n")
+
+
+def _publish(options: argparse.Namespace, config: Config) -> None:
+    _say(f"{publish(options.source, config, owner=options.owner)}\n")
 
 
 def _check(_options: argparse.Namespace, config: Config) -> None:

@@ -11,8 +11,8 @@ from typing import Any, Self, get_type_hints
 from vo.errors import ConfigError
 
 
-def _setting(default: Any, help_text: str) -> Any:  # noqa: ANN401  the type is the field's own
-    return field(default=default, metadata={"help": help_text})
+def _setting(default: Any, help_text: str, *, secret: bool = False) -> Any:  # noqa: ANN401  the type is the field's own
+    return field(default=default, repr=not secret, metadata={"help": help_text})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,15 @@ class Config:
     sweep_interval_s: int = _setting(60, "Seconds between two sweeps inside `vo serve`.")
     duckdb_memory: str = _setting("2GB", "Memory of DuckDB in each worker process.")
     duckdb_threads: int = _setting(2, "Threads of DuckDB in each worker process.")
+    oracle_dsn: str = _setting("", "Address of Oracle (`host:1521/service`); empty: the embedded DuckDB.")
+    oracle_user: str = _setting("", "Account that reads the tables.")
+    oracle_password: str = _setting("", "Its password.", secret=True)
+    oracle_password_file: str = _setting("", "File with the password, in place of VO_ORACLE_PASSWORD.")
+    oracle_wallet: str = _setting("", "Directory with ewallet.pem for TLS and, if used, tnsnames.ora.")
+    oracle_wallet_password: str = _setting("", "Password of the private key in the wallet.", secret=True)
+    oracle_connections: int = _setting(4, "Sessions of Oracle for each process at the most.")
+    oracle_wait_s: int = _setting(10, "Seconds that a query waits for a free session.")
+    oracle_catalog: str = _setting("VO_CATALOG", "Table that `vo publish` writes, perhaps SCHEMA.TABLE.")
     log_level: str = _setting("info", "debug, info, warning or error.")
 
     @classmethod

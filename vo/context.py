@@ -17,6 +17,8 @@ from starlette.requests import Request
 from vo.config import Config
 from vo.db.base import Database
 from vo.db.duckdb import Describe, DuckDBDatabase
+from vo.db.oracle import OracleDatabase
+from vo.db.oracle_access import OracleAccess
 from vo.errors import ConfigError, TransientError
 from vo.uws.queue import JobQueue, celery_app
 from vo.uws.redis_store import RedisJobStore
@@ -86,7 +88,12 @@ def open_context(config: Config, describe: Describe) -> Iterator[Context]:
 
 
 def open_database(config: Config, describe: Describe) -> Database:
-    """The database that holds the releases."""
+    """The database that holds the releases: Oracle where its address is set, which keeps TAP_SCHEMA itself.
+
+    To be called in the process that uses it: no connection survives a fork.
+    """
+    if config.oracle_dsn:
+        return OracleDatabase(OracleAccess.from_config(config))
     return DuckDBDatabase(
         config.releases_dir,
         describe=describe,

@@ -2,6 +2,7 @@
 
 from vo.load.describe import describe
 from vo.load.progress import Progress, ProgressLine, Report
+from vo.load.publish import publish
 from vo.load.release import Loaded, load_release
 
-__all__ = ["Loaded", "Progress", "ProgressLine", "Report", "describe", "load_release"]
+__all__ = ["Loaded", "Progress", "ProgressLine", "Report", "describe", "load_release", "publish"]

@@ -69,7 +69,7 @@ def load_release(
     then what was served before is served still.
     """
     started = time.monotonic()
-    description = _description(source)
+    description = described(source)
     release = _release_name(name or description.schemas[0].name)
     check = partial(_refuse_taken, description.schemas, release, config.releases_dir)
     check()
@@ -92,7 +92,8 @@ def _silent(_progress: Progress) -> None:
     """Report nothing."""
 
 
-def _description(source: Path) -> Description:
+def described(source: Path) -> Description:
+    """The description in the directory `source`; LoadError: there is none, or it is wrong."""
     path = source / DESCRIPTION
     if not path.is_file():
         what = f"{source} has no {DESCRIPTION}" if source.is_dir() else f"{source} is not a directory"

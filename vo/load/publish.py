@@ -1,0 +1,130 @@
+"""`vo publish`: tables that are in Oracle already, described in a directory, become what is served.
+
+Rows are nobody's business here: a DBA loaded them. The catalogue and the rows of TAP_SCHEMA are written
+beside one another, in one transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from vo.catalog import Catalog, Schema, Table
+from vo.config import Config
+from vo.db.oracle_access import Connection, OracleAccess, quoted_path, writing
+from vo.db.oracle_catalog import PIECE_CHARACTERS
+from vo.load.oracle_names import as_stored
+from vo.load.release import described
+from vo.tap.schema import TAP_SCHEMA, tap_schema_tables
+
+_INSERT_ROWS = 1_000
+"""Rows of one round trip of INSERT."""
+
+_TYPES = {pa.int32(): "NUMBER(10)", pa.string(): "VARCHAR2(4000)"}
+"""The types of the columns of TAP_SCHEMA."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What `vo publish` left behind; `table` holds the catalogue."""
+
+    release: str
+    table: str
+    tables: tuple[str, ...]
+    notes: tuple[str, ...]
+    seconds: float
+
+    def __str__(self) -> str:
+        """The summary, line by line."""
+        head = f"release {self.release} in {self.table}: {len(self.tables)} tables, {self.seconds:.1f} s"
+        return "\n".join([head, *(f"  {name}" for name in self.tables), *(f"note: {n}" for n in self.notes)])
+
+
+def publish(source: Path, config: Config, *, owner: str | None = None) -> Published:
+    """Publish the tables that `source` describes in place of whatever was published.
+
+    They are looked for in Oracle's schema `owner` (default: the account's own). LoadError tells every table
+    and column that is not there.
+    """
+    started = time.monotonic()
+    description = described(source)
+    access = OracleAccess.from_config(config)
+    with writing(access) as connection:
+        own = _current_schema(connection)
+        schemas, notes = as_stored(description, owner or own, connection)
+        path = access.catalog_path if len(access.catalog_path) > 1 else (own, *access.catalog_path)
+        release = f"{schemas[0].name}@{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+        _write(Catalog((_tap_schema(path), *schemas), release), path, connection)
+    names = tuple(table.qualified for schema in schemas for table in schema.tables)
+    return Published(release, ".".join(path), names, notes, time.monotonic() - started)
+
+
+def _current_schema(connection: Connection) -> str:
+    with connection.cursor() as cursor:
+        (name,) = cursor.execute("SELECT USER FROM DUAL").fetchone()
+    return str(name)
+
+
+def _tap_schema(path: tuple[str, ...]) -> Schema:
+    """TAP_SCHEMA with its tables beside the table `path`: VO_CATALOG_TABLES and so on."""
+    return replace(TAP_SCHEMA, tables=tuple(_beside(path, table) for table in TAP_SCHEMA.tables))
+
+
+def _beside(path: tuple[str, ...], table: Table) -> Table:
+    columns = tuple(replace(column, db_name=column.name.upper()) for column in table.columns)
+    return replace(table, columns=columns, db_name=(*path[:-1], f"{path[-1]}_{table.name.upper()}"))
+
+
+def _write(catalog: Catalog, path: tuple[str, ...], connection: Connection) -> None:
+    """Replace everything in one transaction; tables that are not there yet are made before it begins."""
+    document = catalog.to_json()
+    pieces = range(0, len(document), PIECE_CHARACTERS)
+    parts = [
+        (catalog.release, part, document[start : start + PIECE_CHARACTERS])
+        for part, start in enumerate(pieces)
+    ]
+    _make(connection, path, ("RELEASE VARCHAR2(200)", "PART NUMBER(10)", "TEXT VARCHAR2(4000)"))
+    tables = tap_schema_tables(catalog)
+    for table in catalog.schemas[0].tables:
+        fields = tables[table.name].schema
+        columns = [f"{quoted_path(f.name.upper())} {_TYPES[f.type]}" for f in fields]
+        _make(connection, table.database_path, columns)
+    with connection.cursor() as cursor:
+        # The lock first: of two who publish at once, the later one replaces the whole of the other's.
+        cursor.execute(f"LOCK TABLE {quoted_path(*path)} IN EXCLUSIVE MODE")
+    _refill(connection, path, parts)
+    for table in catalog.schemas[0].tables:
+        _refill(connection, table.database_path, _rows(tables[table.name]))
+    connection.commit()
+
+
+def _make(connection: Connection, path: tuple[str, ...], columns: Sequence[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COUNT(*) FROM ALL_TABLES WHERE OWNER = :1 AND TABLE_NAME = :2", [path[0], path[1]]
+        )
+        if cursor.fetchone()[0] == 0:
+            cursor.execute(f"CREATE TABLE {quoted_path(*path)} ({', '.join(columns)})")
+
+
+def _refill(connection: Connection, path: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
+    name = quoted_path(*path)
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {name}")
+        for piece in _pieces(rows):
+            marks = ", ".join(f":{place}" for place in range(1, len(piece[0]) + 1))
+            cursor.executemany(f"INSERT INTO {name} VALUES ({marks})", piece)
+
+
+def _pieces(rows: Sequence[tuple[object, ...]]) -> Iterator[list[tuple[object, ...]]]:
+    for start in range(0, len(rows), _INSERT_ROWS):
+        yield list(rows[start : start + _INSERT_ROWS])
+
+
+def _rows(table: pa.Table) -> list[tuple[object, ...]]:
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
