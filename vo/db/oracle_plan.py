@@ -92,7 +92,7 @@ def rows_looked_at(steps: Sequence[Step]) -> int | None:
 
 
 def _read(step: Step) -> int | None:
-    """The rows that one step reads from storage: the whole table, or the entries of an index that it takes."""
+    """The rows that one step reads from storage: a whole table, or the entries taken from an index."""
     if step.operation == "INDEX":
         return step.rows
     if step.operation.endswith("TABLE ACCESS") and "FULL" in step.options:
