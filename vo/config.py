@@ -40,6 +40,9 @@ class Config:
     query_bytes: int = _setting(262_144, "Bytes of QUERY at the most.")
     request_bytes: int = _setting(2_097_152, "Bytes of a request body at the most.")
     sync_timeout_s: int = _setting(60, "Seconds a sync query may run.")
+    sync_scan_limit: int = _setting(
+        50_000_000, "Rows that a sync query may be expected to read; more of them need a job. 0: no limit."
+    )
     duration_default_s: int = _setting(3_600, "executionDuration of a new job.")
     duration_limit_s: int = _setting(43_200, "executionDuration at the most.")
     destruction_default_s: int = _setting(604_800, "Seconds until a new job is destroyed.")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
+import json
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -17,13 +18,12 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.types import Message
 
 from vo.errors import (
     MethodError,
     NotFoundError,
-    QueryError,
     ReportedError,
     TooLargeError,
     TransientError,
@@ -43,7 +43,11 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 VOTABLE_TYPE = "application/x-votable+xml"
 """The media type of error documents."""
 
+HTML_TYPE = "text/html; charset=utf-8"
+"""The media type of pages."""
+
 _PHRASES = frozenset(HTTPStatus)
+_LINK = re.compile(r"(?<=\s)(?:https?://|/tap\?)[^\s<>]+")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _INSTANT = re.compile(
     r"(?P<year>\d{4})(-(?P<month>\d\d)(-(?P<day>\d\d)"
@@ -244,10 +248,68 @@ def error_response(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if isinstance(known, TransientError):
         headers["Retry-After"] = str(known.retry_after_s)
-    if "application/xhtml+xml" in request.headers.get("accept", ""):  # browsers; Java sends text/html too
-        return HTMLResponse(_error_page(known), known.status, headers)
-    problems = [str(problem) for problem in known.problems] if isinstance(known, QueryError) else ()
-    return Response(error_document(str(known), problems), known.status, headers, media_type=VOTABLE_TYPE)
+    form = accepted_form(request) or "votable"
+    media_type, body = error_as(form, known)
+    return Response(body, known.status, headers, media_type=media_type)
+
+
+def accepted_form(request: Request) -> str | None:
+    """html, json, text or votable: the first that the header Accept names; None: it leaves us the choice.
+
+    Browsers name XHTML. Java's default header names text/html, but wants no page.
+    """
+    named = (item.partition(";")[0].strip().lower() for item in request.headers.get("accept", "").split(","))
+    return next((_ACCEPTED[name] for name in named if name in _ACCEPTED), None)
+
+
+_ACCEPTED: Mapping[str, str] = {
+    "application/xhtml+xml": "html",
+    "application/json": "json",
+    "text/plain": "text",
+    VOTABLE_TYPE: "votable",
+    "application/xml": "votable",
+    "text/xml": "votable",
+}
+
+
+def error_as(form: str, error: VOError) -> tuple[str, bytes]:
+    """Media type and body of an error as html, json, text or votable: with all its problems in each."""
+    return _ERROR_FORMS[form](error)
+
+
+def _error_votable(error: VOError) -> tuple[str, bytes]:
+    return VOTABLE_TYPE, error_document(str(error), [each.in_full() for each in error.problems])
+
+
+def _error_json(error: VOError) -> tuple[str, bytes]:
+    problems = [asdict(problem) for problem in error.problems]
+    return json_body({"status": "ERROR", "code": error.code, "message": str(error), "problems": problems})
+
+
+def _error_text(error: VOError) -> tuple[str, bytes]:
+    return text_body([each.in_full() for each in error.problems] or [str(error)])
+
+
+def _error_html(error: VOError) -> tuple[str, bytes]:
+    return HTML_TYPE, _error_page(error).encode()
+
+
+_ERROR_FORMS: Mapping[str, Callable[[VOError], tuple[str, bytes]]] = {
+    "html": _error_html,
+    "json": _error_json,
+    "text": _error_text,
+    "votable": _error_votable,
+}
+
+
+def json_body(content: Mapping[str, Any]) -> tuple[str, bytes]:
+    """Media type and body of an answer in JSON."""
+    return "application/json", json.dumps(content, ensure_ascii=False, indent=1).encode()
+
+
+def text_body(lines: Iterable[str]) -> tuple[str, bytes]:
+    """Media type and body of an answer in lines of text."""
+    return "text/plain; charset=utf-8", "".join(f"{line}\n" for line in lines).encode()
 
 
 def _as_told(request: Request, error: Exception) -> VOError:
@@ -267,10 +329,16 @@ def _as_told(request: Request, error: Exception) -> VOError:
 
 def _error_page(error: VOError) -> str:
     title = f"{error.status} {HTTPStatus(error.status).phrase}" if error.status in _PHRASES else "Error"
+    told = error.problems or (error,)
+    body = "".join(f"<p>{_LINK.sub(_anchor, html.escape(str(each)))}</p>" for each in told)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>\n'
-        f"<body><h1>{title}</h1><p>{html.escape(str(error))}</p></body></html>\n"
+        f"<body><h1>{title}</h1>{body}</body></html>\n"
     )
+
+
+def _anchor(match: re.Match[str]) -> str:
+    return f'<a href="{match[0]}">{match[0]}</a>'
 
 
 EXCEPTION_HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {

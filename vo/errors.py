@@ -3,6 +3,7 @@
 VOError                      500  FatalFault
 ├── UsageError               400  UsageFault
 │   ├── QueryError           400  UsageFault     problems in a query, each with its place
+│   ├── TooCostlyError       400  UsageFault     a query that should be a job
 │   ├── TooLargeError        413  UsageFault
 │   └── MethodError          405  UsageFault
 ├── ForbiddenError           403  UsageFault
@@ -25,28 +26,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 
-class VOError(Exception):
-    """A failure that a client may be told about: `message` is one line, `hint` says what to do next."""
-
-    code: ClassVar[str] = "FatalFault"
-    status: ClassVar[int] = 500
-
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-
-    def __str__(self) -> str:
-        return self.message if self.hint is None else f"{self.message} {self.hint}"
-
-
-class UsageError(VOError):
-    """The request itself is wrong."""
-
-    code = "UsageFault"
-    status = 400
-
-
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong in a query, with its place.
@@ -67,6 +46,42 @@ class Problem:
         advice = "" if self.suggestion is None else f" {self.suggestion}"
         return f"{self.message}{place}.{advice}"
 
+    def in_full(self) -> str:
+        """All that is known of it, in a line.
+
+        >>> Problem("There is no column x in t", 1, 8, "x", "ADQL 2.1, 2.1.3").in_full()
+        "There is no column x in t at line 1, column 8. (token 'x'; ADQL 2.1, 2.1.3)"
+        """
+        token = None if self.token is None else f"token {self.token!r}"
+        known = "; ".join(filter(None, (token, self.rule)))
+        return f"{self} ({known})" if known else str(self)
+
+
+class VOError(Exception):
+    """A failure that a client may be told about: `message` is one line, `hint` says what to do next.
+
+    `problems` are the single faults of a query.
+    """
+
+    code: ClassVar[str] = "FatalFault"
+    status: ClassVar[int] = 500
+    problems: tuple[Problem, ...] = ()
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message} {self.hint}"
+
+
+class UsageError(VOError):
+    """The request itself is wrong."""
+
+    code = "UsageFault"
+    status = 400
+
 
 class QueryError(UsageError):
     """A query that is not valid: all its problems at once, in the order of the text."""
@@ -74,6 +89,13 @@ class QueryError(UsageError):
     def __init__(self, *problems: Problem) -> None:
         super().__init__(" ".join(str(problem) for problem in problems))
         self.problems = problems
+
+
+class TooCostlyError(UsageError):
+    """A query that reads too much to be waited for.
+
+    TAP and DALI name no status. 403 would make clients ask for a password, and 413 is about the request.
+    """
 
 
 class TooLargeError(UsageError):
@@ -141,8 +163,9 @@ class CancelledError(VOError):
 class ReportedError(VOError):
     """An error that happened in a worker, with the word and the status it had there."""
 
-    def __init__(self, message: str, *, code: str, status: int) -> None:
+    def __init__(self, message: str, *, code: str, status: int, problems: tuple[Problem, ...] = ()) -> None:
         super().__init__(message)
+        self.problems = problems
         self.code = code  # type: ignore[misc]  # here the instance knows, as the class was the worker's
         self.status = status  # type: ignore[misc]
 

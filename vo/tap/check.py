@@ -2,85 +2,82 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from string import Template
 
 from vo import formats
 from vo.adql import check
 from vo.catalog import Catalog, Column
 from vo.config import Config
-from vo.dali import VOTABLE_TYPE, Params
-from vo.errors import Problem, QueryError, UsageError
+from vo.dali import HTML_TYPE, VOTABLE_TYPE, json_body, text_body
+from vo.errors import UsageError
 from vo.result import Result
+from vo.tap.forms import Answer, Wanted
+from vo.tap.pages import page, plain
 from vo.tap.query import TapQuery
-from vo.votable.document import Notes, error_document
-
-Answer = tuple[int, str, bytes]
-"""HTTP status, media type and body."""
+from vo.votable.document import Notes
 
 _TOLD = ("name", "datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")
 
 
-def answer(params: Params, catalog: Catalog, config: Config) -> Answer:
-    """What /tap/check says; RESPONSEFORMAT is votable, json or text."""
-    columns_as, problems_as = _format(params.single("RESPONSEFORMAT"))
-    request = TapQuery.from_params(params.without("RESPONSEFORMAT", "FORMAT"), config)
+def answer(wanted: Wanted, catalog: Catalog, config: Config) -> Answer:
+    """What /tap/check says."""
     try:
-        return 200, *columns_as(check(request.query, catalog))
-    except QueryError as error:
-        return error.status, *problems_as(error.problems)
+        request = TapQuery.from_params(wanted.params, config)
+        return 200, *_COLUMNS[wanted.form](check(request.query, catalog))
+    except UsageError as error:
+        return wanted.error(error)
 
 
-def _votable_columns(columns: Sequence[Column]) -> tuple[str, bytes]:
+def _votable(columns: Sequence[Column]) -> tuple[str, bytes]:
     described = formats.find("votable/td").write(Result(tuple(columns), iter(())), Notes())
     return VOTABLE_TYPE, b"".join(described)
 
 
-def _votable_problems(problems: Sequence[Problem]) -> tuple[str, bytes]:
-    return VOTABLE_TYPE, error_document(str(QueryError(*problems)), [str(each) for each in problems])
+def _json(columns: Sequence[Column]) -> tuple[str, bytes]:
+    return json_body({"status": "OK", "columns": [{k: getattr(c, k) for k in _TOLD} for c in columns]})
 
 
-def _json_columns(columns: Sequence[Column]) -> tuple[str, bytes]:
-    return _json({"status": "OK", "columns": [{k: getattr(c, k) for k in _TOLD} for c in columns]})
+def _text(columns: Sequence[Column]) -> tuple[str, bytes]:
+    return text_body(f"{column.name}\t{_type(column)}" for column in columns)
 
 
-def _json_problems(problems: Sequence[Problem]) -> tuple[str, bytes]:
-    return _json({"status": "ERROR", "problems": [asdict(problem) for problem in problems]})
+def _html(columns: Sequence[Column]) -> tuple[str, bytes]:
+    rows = "\n".join(
+        "".join(("<tr>", *(f"<td>{plain(value or '')}</td>" for value in _cells(column)), "</tr>"))
+        for column in columns
+    )
+    return HTML_TYPE, page("Columns of the result", _PAGE.substitute(rows=rows)).encode()
 
 
-def _json(content: Mapping[str, Any]) -> tuple[str, bytes]:
-    return "application/json", json.dumps(content, ensure_ascii=False, indent=1).encode()
+def _cells(column: Column) -> tuple[str | None, ...]:
+    return column.name, _type(column), column.unit, column.ucd, column.description
 
 
-def _text_columns(columns: Sequence[Column]) -> tuple[str, bytes]:
-    return _text(f"{c.name}\t{c.datatype}{f'[{c.arraysize}]' if c.arraysize else ''}" for c in columns)
+def _type(column: Column) -> str:
+    return f"{column.datatype}[{column.arraysize}]" if column.arraysize else column.datatype
 
 
-def _text_problems(problems: Sequence[Problem]) -> tuple[str, bytes]:
-    return _text(str(problem) for problem in problems)
-
-
-def _text(lines: Iterable[str]) -> tuple[str, bytes]:
-    return "text/plain; charset=utf-8", "".join(f"{line}\n" for line in lines).encode()
-
-
-_Writers = tuple[
-    Callable[[Sequence[Column]], tuple[str, bytes]], Callable[[Sequence[Problem]], tuple[str, bytes]]
-]
-_FORMATS: Mapping[str, _Writers] = {
-    "votable": (_votable_columns, _votable_problems),
-    VOTABLE_TYPE: (_votable_columns, _votable_problems),
-    "json": (_json_columns, _json_problems),
-    "application/json": (_json_columns, _json_problems),
-    "text": (_text_columns, _text_problems),
-    "text/plain": (_text_columns, _text_problems),
+_COLUMNS: Mapping[str, Callable[[Sequence[Column]], tuple[str, bytes]]] = {
+    "votable": _votable,
+    "json": _json,
+    "text": _text,
+    "html": _html,
 }
+OFFERED = tuple(_COLUMNS)
+"""The forms of the answer, the default first."""
 
-
-def _format(name: str | None) -> _Writers:
-    found = _FORMATS.get((name or "votable").strip().lower())
-    if found is None:
-        raise UsageError(f"RESPONSEFORMAT of a check is one of {', '.join(_FORMATS)}.")
-    return found
+_PAGE = Template("""\
+<header>
+<h1>Columns of the result</h1>
+<p class="lead">The query is valid. It was not run.</p>
+</header>
+<div class="scroll" role="region" aria-label="Columns" tabindex="0">
+<table>
+<thead><tr><th scope="col">Name</th><th scope="col">Type</th><th scope="col">Unit</th>
+<th scope="col">UCD</th><th scope="col">Description</th></tr></thead>
+<tbody>
+$rows
+</tbody>
+</table>
+</div>""")

@@ -13,13 +13,15 @@ from vo import vosi
 from vo.auth import user_of
 from vo.catalog import Catalog
 from vo.context import Context
-from vo.dali import read_params
+from vo.dali import Params, read_params
+from vo.tap import check as checking
+from vo.tap import plan as planning
 from vo.tap.capabilities import capabilities
-from vo.tap.check import answer
 from vo.tap.examples import examples
+from vo.tap.forms import Answer, Wanted
 from vo.tap.pages import examples_page, service_page
 from vo.tap.query import TapQuery
-from vo.uws.endpoints import uws_routes
+from vo.uws.endpoints import Call, uws_routes
 from vo.uws.kind import JobKind
 from vo.uws.stream import SyncResponse, sync_job
 
@@ -36,6 +38,9 @@ def routes() -> list[Route]:
         Route("/tap/", home),
         Route("/tap/sync", sync, methods=["GET", "POST"]),
         Route("/tap/check", check, methods=["GET", "POST"]),
+        Route("/tap/plan", plan, methods=["GET", "POST"]),
+        Route(f"{ASYNC.path}/{{job_id}}/check", check_job),
+        Route(f"{ASYNC.path}/{{job_id}}/plan", plan_job),
         Route("/tap/tables", tables),
         Route("/tap/tables/{name:path}", table),
         Route("/tap/capabilities", show_capabilities),
@@ -55,9 +60,48 @@ async def sync(request: Request) -> Response:
 
 async def check(request: Request) -> Response:
     """What a query would return, or all that is wrong with it, without running it."""
-    params, catalog = await read_params(request), await _catalog(request)
-    status, media_type, body = await run_in_threadpool(answer, params, catalog, _context(request).config)
-    return Response(body, status, media_type=media_type)
+    return await _checked(request, await read_params(request))
+
+
+async def check_job(request: Request) -> Response:
+    """The same for the query of a job, in any phase."""
+    return await _checked(request, await _with_query_of_job(request))
+
+
+async def _checked(request: Request, params: Params) -> Response:
+    wanted = Wanted.of(request, params, checking.OFFERED)
+    config, catalog = _context(request).config, await _catalog(request)
+    return _answer(await run_in_threadpool(checking.answer, wanted, catalog, config))
+
+
+async def plan(request: Request) -> Response:
+    """What the database would do with a query, without running it."""
+    return await _planned(request, await read_params(request))
+
+
+async def plan_job(request: Request) -> Response:
+    """The same for the query of a job, in any phase."""
+    return await _planned(request, await _with_query_of_job(request))
+
+
+async def _planned(request: Request, params: Params) -> Response:
+    wanted = Wanted.of(request, params, planning.OFFERED)
+    return _answer(await run_in_threadpool(planning.answer, wanted, _context(request)))
+
+
+async def _with_query_of_job(request: Request) -> Params:
+    """The parameters of the job, but the form of the answer is that of the request."""
+    job = await Call(ASYNC, request).job()
+    form = Params(tuple(pair for pair in (await read_params(request)).pairs if pair[0].upper() in _FORM))
+    return Params((*Params(job.parameters).without(*_FORM).pairs, *form.pairs))
+
+
+_FORM = ("RESPONSEFORMAT", "FORMAT")
+
+
+def _answer(answer: Answer) -> Response:
+    status, media_type, body = answer
+    return Response(body, status, media_type=media_type, headers={"Vary": "Accept"})
 
 
 async def tables(request: Request) -> Response:

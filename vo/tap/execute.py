@@ -10,8 +10,9 @@ from vo.adql import translate
 from vo.context import Context
 from vo.dali import Params
 from vo.result import Result, Statement
+from vo.tap.plan import refuse_costly
 from vo.tap.query import TapQuery
-from vo.uws.job import JobResult
+from vo.uws.job import SYNC_LANE, JobResult
 from vo.uws.run import Run
 from vo.uws.sink import Sink
 from vo.votable.document import Notes
@@ -26,6 +27,8 @@ def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
     database = context.database
     statement = translate(request.query, database.catalog(), dialect=database.dialect, maxrec=request.maxrec)
     run.note("sql", statement.sql)
+    if run.job.lane == SYNC_LANE and request.maxrec:
+        refuse_costly(statement, request, context)
     with _result(statement, request, run, context) as result:
         delivered = sink.deliver(
             JobResult(RESULT_ID, f"{RESULT_ID}.{request.format.extension}", request.format.media_type),

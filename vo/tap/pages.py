@@ -26,6 +26,8 @@ _VOCABULARY = "http://www.ivoa.net/rdf/examples#"
 _ENDPOINTS = (
     ("sync", "Ask and wait for the rows; GET or POST with QUERY, RESPONSEFORMAT, MAXREC."),
     ("async", "Ask and come back later: jobs that keep running, and their results (UWS)."),
+    ("check", "Is a query valid, and which columns does it return? It is not run. Takes QUERY."),
+    ("plan", "What the database would do with a query, and how many rows it would read. Takes QUERY."),
     ("tables", "All tables and columns, as XML; one table at tables/NAME."),
     ("examples", "Example queries, for people and for clients."),
     ("capabilities", "What the service can do: ADQL features, formats, limits."),
@@ -35,7 +37,7 @@ _ENDPOINTS = (
 
 def page(title: str, body: str) -> str:
     """A whole page around `body`, which must be well-formed XHTML."""
-    return _SHELL.substitute(title=_text(title), style=_STYLE, body=body)
+    return _SHELL.substitute(title=plain(title), style=_STYLE, body=body)
 
 
 def service_page(
@@ -49,13 +51,13 @@ def service_page(
     examples = tuple(shown)
     first = query or next((example.query for example in examples), "")
     sections = (
-        _HEAD.substitute(title=_text(title), url=_text(url)),
-        _FORM.substitute(url=_text(url), query=_text(first), formats=_formats()),
+        _HEAD.substitute(title=plain(title), url=plain(url)),
+        _FORM.substitute(url=plain(url), query=plain(first), formats=_formats()),
         '<h2>Examples</h2>\n<div class="examples">',
         *(_collapsed(example, url) for example in examples),
         "</div>",
         _TABLES.substitute(rows="\n".join(_table_row(table, url) for table in catalog.tables())),
-        _CLIENTS.substitute(url=_text(url), table=_text(_plain_table(catalog))),
+        _CLIENTS.substitute(url=plain(url), table=plain(_plain_table(catalog))),
         _endpoints(url),
     )
     return page(f"TAP · {title}", "\n".join(sections))
@@ -65,10 +67,11 @@ def examples_page(base_url: str, title: str, shown: Iterable[Example]) -> str:
     """The document of /examples: DALI 1.1, 2.3, with the property `query` of TAP 1.1, 2.6."""
     url = f"{base_url.rstrip('/')}/tap"
     body = "\n".join(_example(example) for example in shown)
-    return page(f"Examples · {title}", _EXAMPLES.substitute(url=_text(url), vocab=_VOCABULARY, body=body))
+    return page(f"Examples · {title}", _EXAMPLES.substitute(url=plain(url), vocab=_VOCABULARY, body=body))
 
 
-def _text(text: str) -> str:
+def plain(text: str) -> str:
+    """`text` as the content of an element or attribute."""
     return escape(legal(text))
 
 
@@ -76,7 +79,7 @@ def _formats() -> str:
     # Some formats are listed once more under another media type; people choose by what they get.
     distinct = {each.description: each.media_type for each in reversed(FORMATS)}
     options = (
-        f'<option value="{_text(media_type)}">{_text(description)}</option>'
+        f'<option value="{plain(media_type)}">{plain(description)}</option>'
         for description, media_type in reversed(distinct.items())
     )
     return "\n".join(options)
@@ -84,31 +87,31 @@ def _formats() -> str:
 
 def _collapsed(example: Example, url: str) -> str:
     return _COLLAPSED.substitute(
-        name=_text(example.name),
-        description=_text(example.description),
-        query=_text(example.query),
-        edit=_text(f"{url}?QUERY={quote(example.query)}#ask"),
-        url=_text(url),
+        name=plain(example.name),
+        description=plain(example.description),
+        query=plain(example.query),
+        edit=plain(f"{url}?QUERY={quote(example.query)}#ask"),
+        url=plain(url),
     )
 
 
 def _example(example: Example) -> str:
     return _EXAMPLE.substitute(
-        id=_text(example.id),
-        name=_text(example.name),
-        description=_text(example.description),
-        table=_text(example.table),
-        query=_text(example.query),
+        id=plain(example.id),
+        name=plain(example.name),
+        description=plain(example.description),
+        table=plain(example.table),
+        query=plain(example.query),
     )
 
 
 def _table_row(table: Table, url: str) -> str:
     return _TABLE_ROW.substitute(
-        name=_text(table.qualified),
-        link=_text(f"{url}/tables/{quote(table.qualified)}"),
+        name=plain(table.qualified),
+        link=plain(f"{url}/tables/{quote(table.qualified)}"),
         rows="" if table.nrows is None else f"{table.nrows:,}",
         columns=len(table.columns),
-        description=_text(table.description or ""),
+        description=plain(table.description or ""),
     )
 
 
@@ -120,7 +123,7 @@ def _plain_table(catalog: Catalog) -> str:
 
 def _endpoints(url: str) -> str:
     rows = "\n".join(
-        f'<dt><a href="{_text(url)}/{name}">/tap/{name}</a></dt><dd>{_text(purpose)}</dd>'
+        f'<dt><a href="{plain(url)}/{name}">/tap/{name}</a></dt><dd>{plain(purpose)}</dd>'
         for name, purpose in _ENDPOINTS
     )
     return f"<h2>Endpoints</h2>\n<dl>\n{rows}\n</dl>"
@@ -151,6 +154,7 @@ $formats
  inputmode="numeric" /></div>
 <button>Run</button>
 <button class="second" formaction="$url/async" name="PHASE" value="RUN">Run in the background</button>
+<button class="second" formaction="$url/plan">Show the plan</button>
 </div>
 </form>""")
 
