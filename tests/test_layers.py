@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "vo"
 
 LAYERS = """
 errors reserved lifeline | catalog | result config
-adql | db votable | sample delimited | formats
+adql | db votable | sample | formats
 auth dali | vosi uws
 context
 tap sia footprint anomaly portal

@@ -32,7 +32,7 @@ from vo.votable.document import Notes, error_document
 from vo.votable.kernels import compiled, frozen
 from vo.votable.tabledata import escaped
 
-SERIALISATIONS = ("votable/td", "votable/b2")
+SERIALISATIONS = ("votable/td", "votable/b2", "votable/b")
 XSD = Path(__file__).resolve().parents[2] / "shared" / "xsd" / "VOTable-1.4.xsd"
 COLUMNS = tuple(EVERYTHING)
 BATCH = record_batch(COLUMNS, list(EVERYTHING.values()))
@@ -98,7 +98,9 @@ def test_metadata_arrive(serialisation: str) -> None:
     assert [field.name for field in fields] == [column.name for column in COLUMNS]
     assert len({field.ID for field in fields}) == len(COLUMNS)
     for field, column in zip(fields, COLUMNS, strict=True):
-        assert (field.datatype, field.xtype, field.utype) == (column.datatype, column.xtype, column.utype)
+        wider = {"unsignedByte": "short", "short": "int"} if serialisation == "votable/b" else {}
+        datatype = wider.get(column.datatype, column.datatype)  # to have a number free for NULL
+        assert (field.datatype, field.xtype, field.utype) == (datatype, column.xtype, column.utype)
         assert str(field.unit or "") == (column.unit or "")
         assert field.ucd == column.ucd
         assert (field.description or None) == column.description
@@ -132,7 +134,9 @@ def test_stilts_reads_and_finds_nothing_wrong(serialisation: str, tmp_path: Path
     document.write_bytes(written(serialisation, BATCH.select(places), tuple(COLUMNS[i] for i in places)))
     lint = subprocess.run(["stilts", "votlint", document], capture_output=True, text=True, check=True)
     assert lint.stdout == ""
-    document.write_bytes(written(serialisation, BATCH, COLUMNS))
+    if serialisation != "votable/b":  # STILTS does not apply VALUES null to the elements of arrays
+        places = list(range(len(COLUMNS)))
+    document.write_bytes(written(serialisation, BATCH.select(places), tuple(COLUMNS[i] for i in places)))
     copy = tmp_path / "out.vot"
     options = ["ifmt=votable", "ofmt=votable-binary2"]
     subprocess.run(["stilts", "tcopy", document, copy, *options], capture_output=True, check=True)
@@ -171,7 +175,7 @@ def test_what_xml_cannot_hold_is_replaced(serialisation: str) -> None:
     values = ["a\x01b\x1fc\ufffed\uffff", "\x7f\x85", "<&>"]
     [read] = astropy_values(written(serialisation, record_batch(columns, [values]), columns))
     replaced = ["a\ufffdb\ufffdc\ufffdd\ufffd", *values[1:]]
-    assert read == (values if serialisation == "votable/b2" else replaced)
+    assert read == (replaced if serialisation == "votable/td" else values)
 
 
 def test_text_without_special_characters_is_not_copied() -> None:

@@ -8,8 +8,8 @@ from typing import get_args
 import pyarrow as pa
 
 from vo.catalog import Column, Datatype, arrow_schema
-from vo.votable.binary2 import BINARY2
-from vo.votable.document import Notes, head, tail
+from vo.votable.binary import BINARY2
+from vo.votable.document import Notes, head, plain_fields, tail
 from vo.votable.reader import read_votable
 from vo.votable.tabledata import TABLEDATA
 
@@ -22,6 +22,10 @@ def warm_up() -> None:
     batch = pa.RecordBatch.from_arrays(nothing, schema=schema)
     for serialisation in (BINARY2, TABLEDATA):
         rows = serialisation.stream([serialisation.encoder(columns)(batch)])
-        document = (head(columns, Notes(), serialisation.opening), *rows, tail(serialisation.closing))
+        document = (
+            head(plain_fields(columns), Notes(), serialisation.opening),
+            *rows,
+            tail(serialisation.closing),
+        )
         for _ in read_votable(io.BytesIO(b"".join(document)))[1]:
             pass

@@ -139,21 +139,27 @@ def elements(column: Column, array: pa.Array) -> tuple[Places, pa.Array]:
     return ends, flat
 
 
+CellsOf = Callable[[pa.Array], Cells]
+
+
 def framed_rows(
-    columns: Sequence[Column], escaped: Escape, frames: Sequence[tuple[Bytes, Bytes]]
+    makers: Sequence[CellsOf], frames: Sequence[tuple[Bytes, Bytes]], nothing: Bytes = _NO_BYTES
 ) -> Callable[[pa.RecordBatch], bytes]:
-    """A function from batches to rows of text; `frames`: the bytes before and after each column's cells."""
-    makers = [cells_of(column, escaped) for column in columns]
+    """A function from batches to rows of text.
+
+    `makers` make the columns' cells, `frames` are the bytes before and after them, and `nothing` stands
+    for those that have none.
+    """
     frame = sum(len(before) + len(after) for before, after in frames)
 
     def encode(batch: pa.RecordBatch) -> bytes:
         parts = [make(array) for make, array in zip(makers, batch.columns, strict=True)]
         widths = np.full(batch.num_rows, frame, np.int64)
         for part in parts:
-            widths += part.lengths
+            widths += np.where(part.lengths, part.lengths, len(nothing)) if len(nothing) else part.lengths
         out, at = room(widths)
         for part, (before, after) in zip(parts, frames, strict=True):
-            put_framed(out, at, part.as_tuple(), before, after)
+            put_framed(out, at, part.as_tuple(), (before, after, nothing))
         return out.tobytes()
 
     return encode

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vo.catalog import Column
 from vo.errors import VOError
 from vo.votable.arrays import Mask, is_list, numpy_type
-from vo.votable.binary2 import fixed_count
+from vo.votable.binary import fixed_count
 from vo.votable.heading import Field
 from vo.votable.kernels import Bytes, Places
 from vo.votable.tokens import MARKUP, gathered, until_nul

@@ -9,14 +9,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import pyarrow as pa
 
 from vo.catalog import Column
 
+Version = Literal["1.4", "1.5"]
+"""The versions that are written; 1.5 on request, as installed readers refuse it."""
+
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
-    '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n'
+    '<VOTABLE version="{version}" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n'
     '<RESOURCE type="results">\n'
 )
 _TAIL = "</RESOURCE>\n</VOTABLE>\n"
@@ -57,13 +61,31 @@ Chunk = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
-class Serialisation:
-    """How rows stand within DATA: `encoder` makes bytes of batches, `stream` joins them for transport."""
+class Field:
+    """A column as a FIELD declares it; `null` is the value that stands for NULL, where one must."""
 
+    column: Column
+    null: int | None = None
+
+
+def plain_fields(columns: Sequence[Column]) -> list[Field]:
+    """The columns as they are."""
+    return [Field(column) for column in columns]
+
+
+@dataclass(frozen=True, slots=True)
+class Serialisation:
+    """How rows stand within DATA.
+
+    `encoder` makes bytes of batches, `stream` joins them for transport, `fields` declares the columns.
+    """
+
+    name: str
     opening: str
     closing: str
     encoder: Callable[[Sequence[Column]], Callable[[pa.RecordBatch], Chunk]]
     stream: Callable[[Iterable[Chunk]], Iterator[bytes]]
+    fields: Callable[[Sequence[Column]], list[Field]] = plain_fields
 
 
 def text(value: str) -> str:
@@ -86,15 +108,26 @@ def info(name: str, value: str, content: str = "") -> str:
     return f"{opening}>{text(content)}</INFO>\n" if content else f"{opening}/>\n"
 
 
-def head(columns: Sequence[Column], notes: Notes, opening: str) -> bytes:
+def head(fields: Sequence[Field], notes: Notes, opening: str, *, version: Version = "1.4") -> bytes:
     """Everything before the first row; `opening` is that of the serialisation.
 
     QUERY_STATUS stands before the TABLE (DALI 1.1, 4.4.1); a later failure is told after it.
     """
-    parts = [_HEAD, info("QUERY_STATUS", "OK")]
-    parts += [info(name, value) for name, value in notes.pairs()]
-    parts += ["<TABLE>\n", *_fields(columns), f"<DATA>{opening}"]
+    parts = [*_heading(notes, version, "OK"), *_fields(fields), f"<DATA>{opening}"]
     return "".join(parts).encode()
+
+
+def without_data(columns: Sequence[Column], notes: Notes, *, status: str = "OK", message: str = "") -> bytes:
+    """A VOTable that only describes a table, for formats that carry it beside the data."""
+    parts = [*_heading(notes, "1.4", status, message), *_fields(plain_fields(columns)), "</TABLE>\n", _TAIL]
+    return "".join(parts).encode()
+
+
+def _heading(notes: Notes, version: Version, status: str, message: str = "") -> Iterator[str]:
+    yield _HEAD.format(version=version)
+    yield info("QUERY_STATUS", status, message)
+    yield from (info(name, value) for name, value in notes.pairs())
+    yield "<TABLE>\n"
 
 
 def tail(closing: str, *, status: str | None = None, message: str = "") -> bytes:
@@ -108,19 +141,20 @@ def error_document(message: str, problems: Iterable[str] = (), notes: Notes | No
 
     Each of `problems` becomes an INFO of its own behind that of QUERY_STATUS.
     """
-    parts = [_HEAD, info("QUERY_STATUS", "ERROR", message)]
+    parts = [_HEAD.format(version="1.4"), info("QUERY_STATUS", "ERROR", message)]
     parts += [info("problem", problem) for problem in problems]
     parts += [info(name, value) for name, value in (notes or Notes()).pairs()]
     return "".join([*parts, _TAIL]).encode()
 
 
-def _fields(columns: Sequence[Column]) -> Iterator[str]:
+def _fields(fields: Sequence[Field]) -> Iterator[str]:
     taken: set[str] = set()
-    for column in columns:
-        yield _field(column, _xml_id(column.name, taken))
+    for field in fields:
+        yield _field(field, _xml_id(field.column.name, taken))
 
 
-def _field(column: Column, xml_id: str | None) -> str:
+def _field(field: Field, xml_id: str | None) -> str:
+    column = field.column
     # arraysize="1" is not the same as a scalar (VOTable 1.4, 2.2): the scalar has none.
     attributes = {
         "ID": xml_id,
@@ -133,9 +167,9 @@ def _field(column: Column, xml_id: str | None) -> str:
         "utype": column.utype,
     }
     shown = "".join(f' {key}="{attribute(value)}"' for key, value in attributes.items() if value)
-    if not column.description:
-        return f"<FIELD{shown}/>\n"
-    return f"<FIELD{shown}><DESCRIPTION>{text(column.description)}</DESCRIPTION></FIELD>\n"
+    inside = f"<DESCRIPTION>{text(column.description)}</DESCRIPTION>" if column.description else ""
+    inside += "" if field.null is None else f'<VALUES null="{field.null}"/>'
+    return f"<FIELD{shown}>{inside}</FIELD>\n" if inside else f"<FIELD{shown}/>\n"
 
 
 def _xml_id(name: str, taken: set[str]) -> str | None:

@@ -51,10 +51,14 @@ def is_valid(nulls: Nulls, row: int) -> bool:
 
 @compiled
 def put_framed(
-    out: Bytes, at: Places, cells: tuple[Places, Places, Bytes], before: Bytes, after: Bytes
+    out: Bytes, at: Places, cells: tuple[Places, Places, Bytes], frame: tuple[Bytes, Bytes, Bytes]
 ) -> None:
-    """Lay text cells, each between `before` and `after`; `cells` are starts, lengths and data."""
+    """Lay text cells; `cells` are starts, lengths and data.
+
+    `frame` is what stands before and after each, and what stands for those of length 0.
+    """
     starts, lengths, data = cells
+    before, after, nothing = frame
     for row in range(len(at)):
         place = at[row]
         for k in range(len(before)):
@@ -65,6 +69,10 @@ def put_framed(
         for k in range(length):
             out[place + k] = data[start + k]
         place += length
+        if length == 0:
+            for k in range(len(nothing)):
+                out[place + k] = nothing[k]
+            place += len(nothing)
         for k in range(len(after)):
             out[place + k] = after[k]
         at[row] = place + len(after)

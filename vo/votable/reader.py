@@ -19,7 +19,7 @@ import pybase64
 from vo.catalog import Column, arrow_schema
 from vo.errors import UsageError
 from vo.votable.arrays import Mask
-from vo.votable.binary2 import fixed_count
+from vo.votable.binary import fixed_count
 from vo.votable.decode import CellError, element_size, from_binary, from_text
 from vo.votable.heading import Field, Heading, read_heading, utf8_chunks
 from vo.votable.kernels import Bytes, Places, frozen

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vo.catalog import Column
-from vo.votable.cells import framed_rows, holds_any, raw
+from vo.votable.cells import cells_of, framed_rows, holds_any, raw
 from vo.votable.document import Chunk, Serialisation
 
 _SPECIAL = np.zeros(256, np.uint8)
@@ -30,7 +30,7 @@ def encoder(columns: Sequence[Column]) -> Callable[[pa.RecordBatch], bytes]:
         (raw("<TR><TD>" if i == 0 else "<TD>"), raw("</TD></TR>\n" if i == last else "</TD>"))
         for i in range(len(columns))
     ]
-    return framed_rows(columns, escaped, frames)
+    return framed_rows([cells_of(column, escaped) for column in columns], frames)
 
 
 def escaped(array: pa.StringArray) -> pa.StringArray:
@@ -51,4 +51,4 @@ def stream(chunks: Iterable[Chunk]) -> Iterator[bytes]:
     return map(bytes, chunks)
 
 
-TABLEDATA = Serialisation("<TABLEDATA>\n", "</TABLEDATA>", encoder, stream)
+TABLEDATA = Serialisation("TABLEDATA", "<TABLEDATA>\n", "</TABLEDATA>", encoder, stream)

@@ -13,7 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vo.catalog import Column
-from vo.votable.cells import framed_rows, holds_any, raw
+from vo.formats.blocks import Chunks, pieces
+from vo.result import Result
+from vo.votable.cells import cells_of, framed_rows, holds_any, raw
+from vo.votable.document import Notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +28,25 @@ class Delimiters:
     escaped: Callable[[pa.StringArray], pa.StringArray]
 
 
-def header(columns: Sequence[Column], delimiters: Delimiters) -> bytes:
+def write(delimiters: Delimiters, result: Result, notes: Notes) -> Chunks:  # noqa: ARG001  no place for notes
+    """The whole text."""
+    yield _header(result.columns, delimiters)
+    yield from map(_encoder(result.columns, delimiters), pieces(result))
+
+
+def _header(columns: Sequence[Column], delimiters: Delimiters) -> bytes:
     """The line of column names."""
     names = delimiters.escaped(pa.array([column.name for column in columns], pa.string()))
     return (delimiters.between.join(names.to_pylist()) + delimiters.end).encode()
 
 
-def encoder(columns: Sequence[Column], delimiters: Delimiters) -> Callable[[pa.RecordBatch], bytes]:
+def _encoder(columns: Sequence[Column], delimiters: Delimiters) -> Callable[[pa.RecordBatch], bytes]:
     """A function from batches to their lines."""
     last = len(columns) - 1
     frames = [
         (raw(""), raw(delimiters.end if i == last else delimiters.between)) for i in range(len(columns))
     ]
-    return framed_rows(columns, delimiters.escaped, frames)
+    return framed_rows([cells_of(column, delimiters.escaped) for column in columns], frames)
 
 
 def _marked(characters: str) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:

@@ -1,4 +1,7 @@
-"""Rows as BINARY2 (VOTable 1.4, 5.4): null flags, then the fields, high byte first, in base64.
+"""Rows in binary: as BINARY2 and BINARY (VOTable 1.4, 5.4 and 5.3), in base64, and as FITS has them.
+
+A row of BINARY2 is its null flags, then the fields, the high byte first; the others have no flags, so there
+a value of the type stands for NULL.
 
 A `char` is written as one byte of UTF-8, its count being of bytes, as VOTable 1.6 will have it: the same as
 every version before it for ASCII, which is what a column declared `char` should hold.
@@ -8,20 +11,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pybase64
 from numpy.typing import NDArray
 
-from vo.catalog import Column
+from vo.catalog import Column, Datatype, arrow_schema
 from vo.errors import VOError
+from vo.result import as_declared
 from vo.votable.arrays import is_list, is_null, numpy_type, validity, values
 from vo.votable.cells import Cells, elements, room, string_cells, time_cells
-from vo.votable.document import Chunk, Serialisation
+from vo.votable.document import Chunk, Field, Serialisation
 from vo.votable.kernels import Bytes, Places, frozen, mark_nulls, put_block, put_counted, put_words
 
 _TRIPLE = 3
@@ -81,13 +86,19 @@ class _Counted:
 _Part = _Words | _Block | _Counted
 
 
-def encoder(columns: Sequence[Column]) -> Callable[[pa.RecordBatch], memoryview]:
-    """A function from batches to their rows in binary, not yet in base64."""
-    makers = list(_makers(columns))
+def rows_encoder(
+    columns: Sequence[Column], absent: Sequence[int], *, flagged: bool
+) -> Callable[[pa.RecordBatch], memoryview]:
+    """A function from batches to their rows in binary.
+
+    `absent`: for each column the bits of the number that stands where there is none; `flagged`: each row
+    begins with the null flags of BINARY2.
+    """
+    makers = list(_makers(columns, absent))
 
     def encode(batch: pa.RecordBatch) -> memoryview:
         arrays = batch.columns
-        parts: list[_Part] = [_Block(_null_flags(batch))]
+        parts: list[_Part] = [_Block(_null_flags(batch))] if flagged else []
         parts += [make(arrays[group]) for group, make in makers]
         widths = np.zeros(batch.num_rows, np.int64)
         for part in parts:
@@ -132,16 +143,21 @@ def _null_flags(batch: pa.RecordBatch) -> Bytes:
     return flags
 
 
-def _makers(columns: Sequence[Column]) -> Iterator[tuple[slice, Callable[[list[pa.Array]], _Part]]]:
+def _makers(
+    columns: Sequence[Column], absent: Sequence[int]
+) -> Iterator[tuple[slice, Callable[[list[pa.Array]], _Part]]]:
     """How columns become fields: scalars side by side together, every other column by itself."""
-    for is_scalar, group in groupby(enumerate(columns), lambda numbered: _is_scalar(numbered[1])):
-        members = list(group)
+    for is_scalar, numbered_columns in groupby(enumerate(columns), lambda numbered: _is_scalar(numbered[1])):
+        members = list(numbered_columns)
         first = members[0][0]
         if is_scalar:
             kinds = [numpy_type(column.arrow_type()) for _, column in members]
-            yield slice(first, first + len(members)), _scalars(kinds)
+            group = slice(first, first + len(members))
+            yield group, _scalars(kinds, absent[group])
         else:
-            yield from ((slice(place, place + 1), _part_of(column)) for place, column in members)
+            yield from (
+                (slice(place, place + 1), _part_of(column, absent[place])) for place, column in members
+            )
 
 
 def _is_scalar(column: Column) -> bool:
@@ -149,7 +165,7 @@ def _is_scalar(column: Column) -> bool:
     return not (pa.types.is_string(kind) or pa.types.is_timestamp(kind) or is_list(kind))
 
 
-def _part_of(column: Column) -> Callable[[list[pa.Array]], _Part]:
+def _part_of(column: Column, absent: int) -> Callable[[list[pa.Array]], _Part]:
     """How the values of a column that are no scalars become its fields."""
     kind = column.arrow_type()
     if pa.types.is_string(kind):
@@ -157,13 +173,13 @@ def _part_of(column: Column) -> Callable[[list[pa.Array]], _Part]:
     if pa.types.is_timestamp(kind):
         return lambda arrays: _text(column, time_cells(column, arrays[0]))
     item = numpy_type(kind.value_type)
-    return lambda arrays: _array(column, item, arrays[0])
+    return lambda arrays: _array(column, item, absent, arrays[0])
 
 
-def _scalars(kinds: Sequence[np.dtype[Any]]) -> Callable[[list[pa.Array]], _Part]:
+def _scalars(kinds: Sequence[np.dtype[Any]], absent: Sequence[int]) -> Callable[[list[pa.Array]], _Part]:
     """How columns of scalars become fields, straight from Arrow's memory."""
     sizes = np.array([kind.itemsize for kind in kinds], np.int64)
-    absent = np.array([_MISSING.get(kind, 0) for kind in kinds], "<u8")
+    missing = np.array(absent, "<u8")
 
     def words(arrays: list[pa.Array]) -> _Part:
         sources = np.empty((2, len(kinds)), np.int64)
@@ -172,31 +188,34 @@ def _scalars(kinds: Sequence[np.dtype[Any]]) -> Callable[[list[pa.Array]], _Part
         for k, (array, kind) in enumerate(zip(arrays, kinds, strict=True)):
             data = array.buffers()[1]
             if kind == np.bool_:
-                letters = _words(values(array, kind))
+                letters = words_of(values(array, kind))
                 held.append(letters)
                 sources[0, k] = letters.ctypes.data
             else:
                 address = 0 if data is None else data.address  # no rows: no data
                 sources[0, k] = address + array.offset * kind.itemsize
             nulls[:, k] = validity(array)
-        sources[1] = absent.ctypes.data + 8 * np.arange(len(kinds))
-        return _Words(sources, nulls, sizes, (arrays, absent, held))
+        sources[1] = missing.ctypes.data + 8 * np.arange(len(kinds))
+        return _Words(sources, nulls, sizes, (arrays, missing, held))
 
     return words
 
 
-def _array(column: Column, kind: np.dtype[Any], array: pa.Array) -> _Part:
+def _array(column: Column, kind: np.dtype[Any], absent: int, array: pa.Array) -> _Part:
     ends, flat = elements(column, array)
-    words = _words(values(flat, kind))
+    words = words_of(values(flat, kind))
     size = words.dtype.itemsize
     limits = ends * size
     cells = Cells(limits[:-1], np.diff(limits), words.byteswap().view(np.uint8))
     count = fixed_count(column)
     if count is None:
         return _Counted(cells, size)
-    if np.any((cells.lengths != count * size) & ~is_null(array)):
+    missing = is_null(array)
+    if np.any((cells.lengths != count * size) & ~missing):
         raise VOError(f"Column {column.name} holds an array that has not {count} elements.")
-    return _Block(_padded(cells, count * size))
+    rows = _padded(cells, count * size)
+    rows[missing] = np.tile(np.frombuffer(absent.to_bytes(8, "big"), np.uint8)[-size:], count)
+    return _Block(rows)
 
 
 def fixed_count(column: Column) -> int | None:
@@ -212,19 +231,23 @@ def fixed_count(column: Column) -> int | None:
     return math.prod(int(size) for size in column.arraysize.split("x"))
 
 
-def _words(numbers: NDArray[Any]) -> NDArray[Any]:
+def words_of(numbers: NDArray[Any]) -> NDArray[Any]:
     """Numbers as unsigned words of their size, booleans as the letters T and F."""
     if numbers.dtype == np.bool_:
         return np.where(numbers, np.uint8(ord("T")), np.uint8(ord("F")))
     return numbers.view(f"u{numbers.dtype.itemsize}")
 
 
-_MISSING: dict[np.dtype[Any], int] = {
-    np.dtype(np.bool_): ord("?"),
-    np.dtype(np.float32): int(np.float32(np.nan).view(np.uint32)),
-    np.dtype(np.float64): int(np.float64(np.nan).view(np.uint64)),
+def missing_word(column: Column) -> int:
+    """The bits of a number that says by itself that it is missing; 0 where the type has none."""
+    return _MISSING.get(column.datatype, 0)
+
+
+_MISSING = {
+    "boolean": ord("?"),
+    "float": int(np.float32(np.nan).view(np.uint32)),
+    "double": int(np.float64(np.nan).view(np.uint64)),
 }
-"""What stands under a null flag for readers that overlook it; 0 for integers."""
 
 
 def _text(column: Column, cells: Cells) -> _Part:
@@ -268,4 +291,57 @@ def _utf16(cells: Cells) -> Cells:
     return Cells(starts * 2, (stops - starts) * 2, data)
 
 
-BINARY2 = Serialisation('<BINARY2><STREAM encoding="base64">\n', "</STREAM></BINARY2>", encoder, stream)
+def _flagged_encoder(columns: Sequence[Column]) -> Callable[[pa.RecordBatch], memoryview]:
+    # What stands under a null flag is for readers that overlook the flag.
+    return rows_encoder(columns, [missing_word(column) for column in columns], flagged=True)
+
+
+BINARY2 = Serialisation(
+    "BINARY2", '<BINARY2><STREAM encoding="base64">\n', "</STREAM></BINARY2>", _flagged_encoder, stream
+)
+
+
+def _with_nulls(columns: Sequence[Column]) -> list[Field]:
+    """The fields as BINARY declares them: integers with the value that is NULL (VOTable 1.4, 3.5).
+
+    The values of short types may all be in use, so these are widened. Of the others, the numbers of
+    `_UNLIKELY` are hardly ever; where one occurs it is refused.
+    """
+    wide = [replace(column, datatype=_WIDER.get(column.datatype, column.datatype)) for column in columns]
+    return [Field(column, _UNLIKELY.get(column.datatype)) for column in wide]
+
+
+_WIDER: dict[Datatype, Datatype] = {"unsignedByte": "short", "short": "int"}
+_UNLIKELY = {"short": -(2**15), "int": -2_147_110_999, "long": -9_222_110_999_110_999_110}
+
+
+def _plain_encoder(columns: Sequence[Column]) -> Callable[[pa.RecordBatch], memoryview]:
+    fields = _with_nulls(columns)
+    schema = arrow_schema([field.column for field in fields])
+    absent = [missing_word(field.column) if field.null is None else field.null % 2**64 for field in fields]
+    encode = rows_encoder([field.column for field in fields], absent, flagged=False)
+    taken = [(i, field) for i, field in enumerate(fields) if field.null is not None]
+
+    def checked(batch: pa.RecordBatch) -> memoryview:
+        batch = as_declared(batch, schema)
+        for i, field in taken:
+            array = batch.column(i)
+            flat = array.flatten() if is_list(array.type) else array
+            if field.column.datatype != "short" and pc.any(pc.equal(flat, field.null)).as_py():
+                raise VOError(
+                    f"Column {field.column.name} holds {field.null}, which BINARY has for NULL.",
+                    hint="Ask for BINARY2: RESPONSEFORMAT=votable/b2.",
+                )
+        return encode(batch)
+
+    return checked
+
+
+BINARY = Serialisation(
+    "BINARY",
+    '<BINARY><STREAM encoding="base64">\n',
+    "</STREAM></BINARY>",
+    _plain_encoder,
+    stream,
+    _with_nulls,
+)
