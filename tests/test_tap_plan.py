@@ -138,6 +138,25 @@ def test_problems_in_every_form(service: Service, resource: str) -> None:
             assert problem["suggestion"] in unescape(answer.text)
 
 
+def test_problems_of_a_query_that_was_run(service: Service) -> None:
+    """Sync and the /error of a job tell the same problems in JSON and text as the check, and in a VOTable."""
+    expected = service.get("/tap/check", QUERY=BAD, RESPONSEFORMAT="json").json()["problems"]
+    job = service.start_job(BAD)
+    service.await_phase(job, "ERROR")
+    for path, params in (("/tap/sync", {"LANG": "ADQL", "QUERY": BAD}), (f"{job}/error", {})):
+        answers = {
+            accept: httpx.get(service.url + path, params=params, headers={"Accept": accept})
+            for accept in ("application/json", "text/plain", "*/*")
+        }
+        assert answers["application/json"].json()["problems"] == expected
+        assert [line.partition(" at ")[0] for line in answers["text/plain"].text.splitlines()] == [
+            problem["message"] for problem in expected
+        ]
+        document = etree.fromstring(answers["*/*"].content)
+        told = [each.text or each.get("value") for each in document.iterfind(".//{*}INFO[@name='problem']")]
+        assert all(problem["rule"] in text for problem, text in zip(expected, told, strict=True))
+
+
 def test_a_job_can_be_checked_and_planned_in_any_phase(service: Service) -> None:
     """A PENDING job tells its columns and its plan; so does one that has run; its format plays no part."""
     job = create(service, QUERY=MAP, RESPONSEFORMAT="csv")

@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from vo.auth import User, user_of
-from vo.dali import VOTABLE_TYPE, Params, read_params
+from vo.dali import Params, accepted_form, error_as, read_params
 from vo.errors import UsageError
 from vo.uws import actions
 from vo.uws.job import ACTIVE, Job, Phase
@@ -29,7 +29,6 @@ from vo.uws.xml import (
     parameters_document,
     results_document,
 )
-from vo.votable.document import error_document
 
 STYLESHEET_PATH = "/uws.xsl"
 """Where the service serves the stylesheet that shows jobs in browsers."""
@@ -221,7 +220,8 @@ async def show_result(call: Call) -> Response:
 async def show_error(call: Call) -> Response:
     """GET …/error: the error document, with status 200 (TAP 1.1, 3.3)."""
     failure = actions.job_failure(await call.job())
-    return Response(error_document(failure.message), media_type=VOTABLE_TYPE, headers=_FRESH)
+    media_type, body = error_as(accepted_form(call.request) or "votable", failure.as_error())
+    return Response(body, media_type=media_type, headers=_FRESH)
 
 
 def _setter(action: Callable[[Services, Job, Params], Job]) -> Endpoint:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any, Self
+
+from vo.errors import Problem, ReportedError
 
 
 class Phase(StrEnum):
@@ -50,12 +53,25 @@ class JobResult:
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """The errorSummary (UWS 1.1, 2.2.2.5) and the body of /error; `kind` is transient or fatal."""
+    """The errorSummary (UWS 1.1, 2.2.2.5) and the body of /error; `kind` is transient or fatal.
+
+    `problems` are the single faults of the query.
+    """
 
     message: str
     kind: str = "fatal"
     code: str = "FatalFault"
     status: int = 500
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+        """The error of which `dataclasses.asdict` became JSON."""
+        return cls(**{**entry, "problems": tuple(Problem(**each) for each in entry.get("problems", ()))})
+
+    def as_error(self) -> ReportedError:
+        """The error to tell a client."""
+        return ReportedError(self.message, code=self.code, status=self.status, problems=self.problems)
 
 
 @dataclass(frozen=True, slots=True)

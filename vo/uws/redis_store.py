@@ -305,7 +305,7 @@ _DECODERS: Mapping[str, Callable[[Any], Any]] = {
     "parameters": _names_and_values,
     "info": _names_and_values,
     "results": lambda entries: tuple(JobResult(**entry) for entry in entries),
-    "error": lambda entry: None if entry is None else JobError(**entry),
+    "error": lambda entry: None if entry is None else JobError.from_json(entry),
 }
 
 

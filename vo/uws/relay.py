@@ -252,5 +252,5 @@ class RelayReader:
 
 
 def _reported(payload: bytes) -> ReportedError:
-    error = JobError(**(json.loads(payload) or {"message": "The job ended without a result."}))
-    return ReportedError(error.message, code=error.code, status=error.status)
+    told = json.loads(payload) or {"message": "The job ended without a result."}
+    return JobError.from_json(told).as_error()
