@@ -73,9 +73,9 @@ class _Sizes:
 
     def __init__(self, statement: Statement, zones_of: Callable[[Table], Zones]) -> None:
         self._zones_of = zones_of
-        self.scans = {".".join(scan.table.database_path): scan.table for scan in statement.scans}
+        self.scans = {_bare(".".join(scan.table.database_path)): scan.table for scan in statement.scans}
         self.ranges = {
-            ".".join(scan.table.database_path): scan.ranges for scan in statement.scans if scan.ranges
+            _bare(".".join(scan.table.database_path)): scan.ranges for scan in statement.scans if scan.ranges
         }
 
     def within(self, table: Table, ranges: Ranges) -> int:
@@ -84,7 +84,7 @@ class _Sizes:
     def of(self, node: _Node) -> int:
         """The rows that a scan without a limit looks at."""
         extra = node["extra_info"]
-        name = str(extra.get("Table", ""))
+        name = _bare(str(extra.get("Table", "")))
         table = self.scans.get(name)
         if table is None:
             return _cardinality(node)
@@ -126,6 +126,11 @@ def _scanned(node: _Node, wanted: float | None, sizes: _Sizes) -> int:
 
 def _cardinality(node: _Node) -> int:
     return int(node["extra_info"].get("Estimated Cardinality", 0))
+
+
+def _bare(path: str) -> str:
+    """A path without its quotes, which EXPLAIN writes only where names need them."""
+    return path.replace('"', "")
 
 
 def _text(extra: Mapping[str, Any], name: str) -> str:
