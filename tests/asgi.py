@@ -17,7 +17,7 @@ from starlette.requests import Request
 from vo.config import Config
 from vo.dali import EXCEPTION_HANDLERS
 from vo.errors import NotFoundError, TransientError
-from vo.uws.endpoints import stylesheet_route, uws_routes
+from vo.uws.endpoints import file_routes, uws_routes
 from vo.uws.job import Job
 from vo.uws.kind import JobKind
 from vo.uws.memory import MemoryJobStore
@@ -122,7 +122,7 @@ class Service:
         """The application."""
         kind = JobKind("tap", "/tap/async", "query")
         app = Starlette(
-            routes=[*uws_routes(kind), stylesheet_route()], exception_handlers=dict(EXCEPTION_HANDLERS)
+            routes=[*uws_routes(kind), *file_routes()], exception_handlers=dict(EXCEPTION_HANDLERS)
         )
         app.state.context = self
         return app

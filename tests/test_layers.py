@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "vo"
 LAYERS = """
 errors reserved lifeline | catalog | result config
 adql | db votable | sample | formats
-auth dali | vosi uws
+auth dali | page | vosi uws
 context
 tap sia footprint anomaly portal
 jobs

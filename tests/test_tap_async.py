@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import httpx
 import numpy as np
@@ -103,13 +104,40 @@ def test_overflow_is_told_in_the_result(service: Service) -> None:
     assert [i.value for i in resource.infos if i.name == "QUERY_STATUS"] == ["OK", "OVERFLOW"]
 
 
-def test_the_record_keeps_the_sql(service: Service) -> None:
-    """The job tells what was sent to the database, and how many rows came."""
+REPORT = {"job": "urn:x-vo:job:1.0"}
+
+
+def _report(service: Service, job: str) -> etree._Element:
+    return _job(service, job).find("uws:jobInfo/info/job:report", UWS | REPORT)
+
+
+def test_the_record_keeps_the_history(service: Service) -> None:
+    """The job tells the SQL that was sent, its rows and bytes, and the seconds of every stage."""
     job = service.start_job("SELECT tilename FROM sim1.tile_info")
     service.await_phase(job, "COMPLETED")
-    info = etree.tostring(_job(service, job).find("uws:jobInfo", UWS)).decode()
-    assert "SELECT" in info
-    assert "55" in info
+    report = _report(service, job)
+    told = {
+        name: report.findtext(f"job:{name}", None, REPORT) for name in ("stage", "done", "bytes", "attempt")
+    }
+    size = len(service.get(f"{job}/results/result").content)
+    assert told == {"stage": "write", "done": "55", "bytes": str(size), "attempt": "1"}
+    assert "tile_info" in report.findtext("job:sql", "", REPORT)
+    timings = {entry.get("stage"): float(entry.text) for entry in report.iterfind("job:timings/*", REPORT)}
+    assert list(timings) == ["queued", "parse", "execute", "first-row", "write"]
+    assert all(0 <= taken < 60 for taken in timings.values())
+
+
+def test_a_running_job_tells_how_far_it_is(service: Service) -> None:
+    """While a job runs one sees its stage, its worker and the SQL; an aborted one keeps what was known."""
+    job = service.start_job(ENDLESS)
+    service.await_phase(job, "EXECUTING")
+    while (report := _report(service, job)) is None:
+        time.sleep(0.1)
+    assert report.findtext("job:stage", None, REPORT) == "execute"
+    assert report.find("job:done", REPORT).get("unit") == "rows"
+    assert report.findtext("job:worker", "", REPORT).rpartition(":")[2].isdigit()
+    service.post(f"{job}/phase", PHASE="ABORT")
+    assert "COUNT" in _report(service, job).findtext("job:sql", "", REPORT)
 
 
 def test_pyvo_runs_jobs(service: Service) -> None:

@@ -17,10 +17,11 @@ from vo.adql import FEATURES, translate
 from vo.catalog import Catalog, Column, ForeignKey, Schema, SpatialKey, Table
 from vo.config import Config
 from vo.formats import FORMATS, find
+from vo.page import page
 from vo.sample.columns import schema as sample_schema
 from vo.tap.capabilities import capabilities
 from vo.tap.examples import examples
-from vo.tap.pages import examples_page, page, service_page
+from vo.tap.pages import examples_page, service_page
 from vo.tap.schema import TAP_SCHEMA, describe
 
 BASE = "http://localhost:8000"

@@ -60,7 +60,9 @@ REQUESTS: list[tuple[str, str, dict[str, str] | None, dict[frozenset[Phase], int
     ("GET", "", None, {ALL: 200}),
     ("HEAD", "", None, {ALL: 200}),
     ("GET", "?WAIT=0", None, {ALL: 200}),
-    ("GET", "?wait=0&phase=executing", None, {ALL: 200}),
+    ("GET", "?wait=0&phase=EXECUTING", None, {ALL: 200}),
+    ("GET", "?WAIT=0&PHASE=executing", None, {ALL: 400}),
+    ("GET", "?WAIT=0&PHASE=", None, {ALL: 400}),
     ("GET", "?WAIT=-2", None, {ALL: 400}),
     ("GET", "?WAIT=soon", None, {ALL: 400}),
     ("GET", "?WAIT=1.5", None, {ALL: 400}),
@@ -304,7 +306,7 @@ def test_the_list_is_filtered(service: Service, client: Client) -> None:
     for query, hours in {
         "": [4, 2, 1, 0],
         "?PHASE=ARCHIVED": [3],
-        "?PHASE=PENDING&phase=error": [4, 2, 0],
+        "?PHASE=PENDING&phase=ERROR": [4, 2, 0],
         "?LAST=2": [4, 2],
         f"?AFTER={after}": [4, 2],
         f"?AFTER={after}&LAST=1&PHASE=ERROR&PHASE=QUEUED": [2],
@@ -317,7 +319,19 @@ def test_the_list_is_filtered(service: Service, client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["PHASE=RUNNING", "PHASE=", "LAST=0", "LAST=-1", "LAST=x", "LAST=1&LAST=2", "AFTER=x", "AFTER="]
+    "query",
+    [
+        "PHASE=RUNNING",
+        "PHASE=",
+        "PHASE=pending",
+        "PHASE=1345",
+        "LAST=0",
+        "LAST=-1",
+        "LAST=x",
+        "LAST=1&LAST=2",
+        "AFTER=x",
+        "AFTER=",
+    ],
 )
 def test_bad_filters_are_errors(client: Client, query: str) -> None:
     """A filter that cannot be understood is refused (UWS 1.1, 2.2.2.1)."""
@@ -377,17 +391,18 @@ def test_an_error_is_a_document(service: Service, client: Client) -> None:
 def test_containers_are_xml_and_atoms_text(
     service: Service, client: Client, path: str, media_type: str
 ) -> None:
-    """The types are those of UWS 1.1 (2.2.2), in browsers too, and no proxy may keep them."""
+    """The types are those of UWS 1.1 (2.2.2), and no proxy may keep them."""
     job = put(service, Phase.PENDING, quote=NOON)
-    response = client("GET", f"{JOBS}/{job.id}{path}", headers={"Accept": "text/html,application/xhtml+xml"})
+    response = client("GET", f"{JOBS}/{job.id}{path}")
     assert (response.headers["content-type"], response.headers["cache-control"]) == (media_type, "no-cache")
 
 
-def test_the_stylesheet_is_served(client: Client) -> None:
-    """The stylesheet that the documents name is there, and is XML."""
-    response = client("GET", f"{ROOT}/uws.xsl")
-    assert response.headers["content-type"] == "application/xslt+xml"
-    assert etree.fromstring(response.content).tag.endswith("stylesheet")
+def test_the_schemas_are_served(client: Client) -> None:
+    """The schemas that documents name are there, under the names that they use for each other."""
+    for name in ("info.xsd", "job.xsd"):
+        response = client("GET", f"{ROOT}/uws/{name}")
+        assert response.headers["content-type"].startswith("application/xml")
+        assert etree.fromstring(response.content).tag.endswith("schema")
 
 
 def test_a_deleted_job_leaves_no_results(service: Service, client: Client) -> None:

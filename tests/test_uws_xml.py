@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -18,9 +17,10 @@ from pyvo.io.uws import parse_job, parse_job_list
 
 from vo.uws import xml
 from vo.uws.job import Job, Phase
+from vo.uws.report import RunReport, Stage
 from vo.uws.store import ShortJob
 
-PLACE = xml.Place("http://survey.example/tap/async", "http://survey.example/uws.xsl")
+PLACE = xml.Place("http://survey.example/tap/async", "http://survey.example/uws")
 NS = {"uws": xml.UWS, "xlink": xml.XLINK}
 JOBS = {
     "plain": a_job(),
@@ -116,29 +116,43 @@ def test_pyvo_reads_job_lists() -> None:
     assert (entry.jobid, entry.phase, entry.runid) == ("j1", "QUEUED", "run & <run>")
 
 
-@pytest.mark.parametrize(
-    ("document", "expected"),
-    [
-        (xml.job_document(FULL, PLACE), [FULL.id, "an owner: with colons", 'It\'s <broken> & "odd"', "12"]),
-        (xml.parameters_document(FULL, PLACE), ["QUERY", "as it was sent", "again"]),
-        (xml.results_document(FULL, PLACE), ["result", "1,099,511,627,776 bytes"]),
-        (xml.jobs_document([SHORT], PLACE), ["j1", "QUEUED", "2026-03-01 12:00:00"]),
-        (xml.jobs_document([], PLACE), ["There are no jobs here."]),
-    ],
-    ids=["job", "parameters", "results", "jobs", "no-jobs"],
-)
-def test_the_stylesheet_shows_it(document: bytes, expected: list[str]) -> None:
-    """In a browser every document becomes a page with a title and all that matters."""
-    transform = etree.XSLT(etree.parse(Path(xml.__file__).with_name("uws.xsl")))
-    page = transform(etree.fromstring(document)).getroot()
-    text = " ".join("".join(page.itertext()).split())
-    assert page.findtext(".//title")
-    for piece in expected:
-        assert piece in text
+def _schema(name: str) -> etree.XMLSchema:
+    return etree.XMLSchema(etree.parse(Path(xml.__file__).with_name(name)))
 
 
-def test_the_stylesheet_is_named() -> None:
-    """Each document points to the stylesheet, even where its URL has characters of XML."""
-    place = replace(PLACE, stylesheet='http://h/a?b&c"d>')
-    document = etree.fromstring(xml.job_document(a_job(), place))
-    assert html.unescape(document.getprevious().get("href")) == 'http://h/a?b&c"d>'
+@pytest.mark.parametrize("stage", Stage)
+def test_what_we_add_follows_our_own_schema(stage: Stage) -> None:
+    """What jobInfo holds is a frame that names its schema, and in it the report, valid by its own."""
+    job = replace(FULL, report=replace(FULL.report, stage=stage))
+    root = etree.fromstring(xml.job_document(job, PLACE))
+    (frame,) = root.find("uws:jobInfo", NS)
+    _schema("info.xsd").assertValid(etree.fromstring(etree.tostring(frame)))
+    assert frame.get(f"{{{xml.XSI}}}noNamespaceSchemaLocation") == "http://survey.example/uws/info.xsd"
+    (report,) = frame
+    _schema("job.xsd").assertValid(etree.fromstring(etree.tostring(report)))
+    told = {etree.QName(element).localname: element.text for element in report}
+    assert told | {"timings": None} == {
+        "stage": stage.value,
+        "started": "2026-03-01T12:00:00.000Z",
+        "worker": "node:1",
+        "attempt": "3",
+        "done": "12",
+        "total": "99",
+        "bytes": str(2**40),
+        "overflow": "true",
+        "sql": "\ufffd <'é'>",
+        "timings": None,
+    }
+
+
+def test_an_empty_report_is_valid() -> None:
+    """A run that has just begun has no SQL, no total and no timings."""
+    job = a_job(phase=Phase.EXECUTING, report=RunReport("node:1", 1))
+    report = etree.fromstring(xml.job_document(job, PLACE)).find("uws:jobInfo/info/*", NS)
+    _schema("job.xsd").assertValid(etree.fromstring(etree.tostring(report)))
+
+
+@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.QUEUED])
+def test_a_lost_attempt_is_not_told(phase: Phase) -> None:
+    """A job that waits again tells nothing of the run whose worker was lost."""
+    assert b"jobInfo" not in xml.job_document(replace(FULL, phase=phase), PLACE)

@@ -17,7 +17,7 @@ from vo.context import open_context
 from vo.dali import EXCEPTION_HANDLERS
 from vo.tap import endpoints as tap
 from vo.tap.schema import describe
-from vo.uws.endpoints import stylesheet_route
+from vo.uws.endpoints import file_routes
 
 SERVICES = (home, tap)
 """The services, each a module whose `routes` are its resources."""
@@ -42,7 +42,7 @@ def create_app(config: Config) -> Starlette:
 
     return Starlette(
         routes=[
-            stylesheet_route(),
+            *file_routes(),
             *(route for service in SERVICES for route in service.routes()),
         ],
         exception_handlers=dict(EXCEPTION_HANDLERS),

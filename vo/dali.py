@@ -46,6 +46,9 @@ VOTABLE_TYPE = "application/x-votable+xml"
 HTML_TYPE = "text/html; charset=utf-8"
 """The media type of pages."""
 
+_HTML = ("text/html", "application/xhtml+xml")
+_XML = ("application/xml", "text/xml", VOTABLE_TYPE)
+_WEIGHT = re.compile(r"(?:^|;)\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*(?:;|$)")
 _PHRASES = frozenset(HTTPStatus)
 _LINK = re.compile(r"(?<=\s)(?:https?://|/tap\?)[^\s<>]+")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}\Z")
@@ -142,6 +145,14 @@ async def read_params(request: Request) -> Params:
         if NOT_XML.search(name):
             raise UsageError(f"{name[:40]!r} cannot be the name of a parameter.")
     return params
+
+
+async def read_text(request: Request) -> str:
+    """The whole body as UTF-8, whatever its type; refused like that of `read_params`."""
+    try:
+        return (await _bounded(request).body()).decode()
+    except UnicodeDecodeError as error:
+        raise UsageError("The request body is not UTF-8.") from error
 
 
 async def _body_params(request: Request) -> Params:
@@ -254,16 +265,14 @@ def error_response(request: Request, error: Exception) -> Response:
 
 
 def accepted_form(request: Request) -> str | None:
-    """html, json, text or votable: the first that the header Accept names; None: it leaves us the choice.
-
-    Browsers name XHTML. Java's default header names text/html, but wants no page.
-    """
+    """html, json, text or votable: what the header Accept prefers; None: it leaves us the choice."""
+    if prefers_page(request):
+        return "html"
     named = (item.partition(";")[0].strip().lower() for item in request.headers.get("accept", "").split(","))
     return next((_ACCEPTED[name] for name in named if name in _ACCEPTED), None)
 
 
 _ACCEPTED: Mapping[str, str] = {
-    "application/xhtml+xml": "html",
     "application/json": "json",
     "text/plain": "text",
     VOTABLE_TYPE: "votable",
@@ -310,6 +319,27 @@ def json_body(content: Mapping[str, Any]) -> tuple[str, bytes]:
 def text_body(lines: Iterable[str]) -> tuple[str, bytes]:
     """Media type and body of an answer in lines of text."""
     return "text/plain; charset=utf-8", "".join(f"{line}\n" for line in lines).encode()
+
+
+def prefers_page(request: Request) -> bool:
+    """Whether a person asks, with a browser: the request accepts HTML, and rather than XML.
+
+    Java's own client names HTML first as well, among images, and wants it no more than anything else.
+    """
+    weights = _weights(request.headers.get("accept", ""))
+    html = max(weights.get(name, 0.0) for name in _HTML)
+    xml = max(weights.get(name, 0.0) for name in _XML)
+    return html > xml and ("application/xhtml+xml" in weights or weights.keys() <= {"text/html", "*/*"})
+
+
+def _weights(accept: str) -> dict[str, float]:
+    """The media ranges of an Accept header with their weights (RFC 9110, 12.5.1)."""
+    found = {}
+    for item in accept.lower().split(","):
+        name, _, rest = item.partition(";")
+        weight = _WEIGHT.search(rest)
+        found[name.strip()] = 1.0 if weight is None else float(weight[1])
+    return found
 
 
 def _as_told(request: Request, error: Exception) -> VOError:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from vo.catalog import Catalog, Schema
 from vo.context import Context
-from vo.tap.pages import page
+from vo.page import page
 
 _HOME = Template("""\
 <header>

@@ -6,7 +6,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -30,6 +30,9 @@ LANES = (SYNC_LANE, "query")
 WATCH_S = 0.25
 """Seconds between two looks of the watcher at the job: an abort stops the statement within this."""
 
+TELL_S = 1.0
+"""Seconds between two times that a run tells how far it has come."""
+
 MAX_ATTEMPTS = 2
 """Starts of a job at the most: once, and once more when its worker was lost."""
 
@@ -42,7 +45,9 @@ log = logging.getLogger(__name__)
 def run_job(job_id: str, context: Context) -> None:
     """Take the job and run it to its end; do nothing when another has it or it was aborted."""
     try:
-        job = context.store.move(job_id, Phase.EXECUTING, frm={Phase.QUEUED}, started=datetime.now(UTC))
+        job = context.store.move(
+            job_id, Phase.EXECUTING, frm={Phase.QUEUED}, started=datetime.now(UTC), report=None
+        )
     except (ConflictError, NotFoundError) as error:
         log.info("job %s is not run: %s", job_id, error)
         return
@@ -88,10 +93,11 @@ def _end(
             ended=datetime.now(UTC),
             results=results,
             error=summary,
-            info=tuple(run.facts.items()),
+            report=run.finish(),
         )
     except ConflictError as refused:
         log.info("the end of job %s is not recorded: %s", run.job.id, refused)
+        _tell_progress(run, context, Phase.ABORTED)
     except NotFoundError:  # deleted while it ran: nobody else can remove what it wrote
         context.results.remove(run.job.id)
 
@@ -121,13 +127,16 @@ def _watched(run: Run, context: Context) -> Iterator[None]:
 
 
 def _watch(run: Run, context: Context, done: threading.Event) -> None:
-    renewed = monotonic()
+    renewed = told = monotonic()
     while not done.wait(WATCH_S):
         try:
             reason = _reason_to_stop(context.store.get(run.job.id), run.job)
             if reason is None and monotonic() - renewed > context.config.lease_s / 4:
                 context.store.renew_lease(run.job.id, run.job.attempt, context.config.lease_s)
                 renewed = monotonic()
+            if reason is None and monotonic() - told > TELL_S:
+                _tell_progress(run, context, Phase.EXECUTING)
+                told = monotonic()
         except NotFoundError:
             reason = CancelledError("The job was deleted.")
         except VOError as error:
@@ -135,6 +144,12 @@ def _watch(run: Run, context: Context, done: threading.Event) -> None:
             reason = _lease_over(renewed, context.config.lease_s)
         if reason is not None:
             run.stop(reason)
+
+
+def _tell_progress(run: Run, context: Context, phase: Phase) -> None:
+    """Keep how far the run has come, if the job is in `phase` and has not been given to another worker."""
+    with suppress(ConflictError, NotFoundError):
+        context.store.change(run.job.id, frm={phase}, attempt=run.job.attempt, report=run.report)
 
 
 def _lease_over(renewed: float, lease_s: float) -> VOError | None:

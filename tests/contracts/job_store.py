@@ -14,6 +14,7 @@ import pytest
 
 from vo.errors import ConflictError, NotFoundError
 from vo.uws.job import MOVES, Job, JobError, JobResult, Phase, new_job_id
+from vo.uws.report import RunReport, Stage
 from vo.uws.store import JobStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -44,7 +45,18 @@ FULL = a_job(
     attempt=3,
     results=(JobResult("result", "result.vot", "text/csv;header=present", 2**40), JobResult("b", "b", "x/y")),
     error=JobError('It\'s <broken> & "odd"', "transient", "TransientFault", 503),
-    info=(("rows", "12"),),
+    queued=NOON,
+    report=RunReport(
+        "node:1",
+        3,
+        Stage.WRITE,
+        12,
+        total=99,
+        bytes=2**40,
+        overflow=True,
+        sql="\x00 <'é'>",
+        timings=(("parse", 0.25),),
+    ),
 )
 
 
@@ -112,7 +124,7 @@ class JobStoreContract:
         """The fields given with a move are those of the job in its new phase."""
         job = a_job(phase=Phase.EXECUTING)
         store.create(job)
-        changes = {"ended": NOON, "results": FULL.results, "info": FULL.info, "error": None}
+        changes = {"ended": NOON, "results": FULL.results, "report": FULL.report, "error": None}
         moved = store.move(job.id, Phase.COMPLETED, frm={Phase.EXECUTING}, **changes)
         assert moved == store.get(job.id) == replace(job, phase=Phase.COMPLETED, **changes)
 
@@ -136,7 +148,10 @@ class JobStoreContract:
         assert (running.attempt, running.started) == (2, NOON)
         with pytest.raises(ConflictError, match="attempt 2 has taken its place"):
             store.move(job.id, Phase.COMPLETED, attempt=1)
+        with pytest.raises(ConflictError, match="attempt 2 has taken its place"):
+            store.change(job.id, attempt=1, report=FULL.report)
         assert store.get(job.id) == running
+        assert store.change(job.id, attempt=2, report=FULL.report).report == FULL.report
         assert store.move(job.id, Phase.COMPLETED, attempt=2).phase is Phase.COMPLETED
 
     def test_fields_change_without_a_move(self, store: JobStore) -> None:

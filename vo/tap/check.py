@@ -11,9 +11,9 @@ from vo.catalog import Catalog, Column
 from vo.config import Config
 from vo.dali import HTML_TYPE, VOTABLE_TYPE, json_body, text_body
 from vo.errors import UsageError
+from vo.page import page, plain
 from vo.result import Result
 from vo.tap.forms import Answer, Wanted
-from vo.tap.pages import page, plain
 from vo.tap.query import TapQuery
 from vo.votable.document import Notes
 

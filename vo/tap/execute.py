@@ -13,6 +13,7 @@ from vo.result import Result, Statement
 from vo.tap.plan import refuse_costly
 from vo.tap.query import TapQuery
 from vo.uws.job import SYNC_LANE, JobResult
+from vo.uws.report import Stage
 from vo.uws.run import Run
 from vo.uws.sink import Sink
 from vo.votable.document import Notes
@@ -23,20 +24,24 @@ RESULT_ID = "result"
 
 def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
     """Judge, compile, query, write."""
+    run.enter(Stage.PARSE)
     request = TapQuery.from_params(Params(run.job.parameters), context.config)
     database = context.database
     statement = translate(request.query, database.catalog(), dialect=database.dialect, maxrec=request.maxrec)
-    run.note("sql", statement.sql)
+    run.note(sql=statement.sql)
     if run.job.lane == SYNC_LANE and request.maxrec:
         refuse_costly(statement, request, context)
+    run.enter(Stage.EXECUTE)
     with _result(statement, request, run, context) as result:
+        run.enter(Stage.WRITE)
+        run.reach_first_row()
+        run.count(lambda: result.rows)
         delivered = sink.deliver(
             JobResult(RESULT_ID, f"{RESULT_ID}.{request.format.extension}", request.format.media_type),
             request.format.write(result, _notes(request, run, context)),
             tells_errors=request.format.tells_errors,
         )
-    run.note("rows", str(result.rows))
-    run.note("overflow", str(result.overflow).lower())
+    run.note(bytes=delivered.size, overflow=result.overflow)
     return (delivered,)
 
 

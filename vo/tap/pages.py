@@ -1,26 +1,16 @@
-"""The pages that people see: the shell of every page, the page of the TAP service, its examples.
-
-Every page is at the same time well-formed XML, works without scripts and loads nothing.
-"""
+"""The pages of the TAP service and of its examples: well-formed XML that works without scripts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
-from importlib.resources import files
 from string import Template
 from urllib.parse import quote
 
 from vo.catalog import Catalog, Table
 from vo.formats import FORMATS
+from vo.page import page, plain
 from vo.tap.examples import Example
-from vo.vosi import legal
 
-MEDIA_TYPE = "text/html; charset=utf-8"
-"""The media type of every page; that of /examples too (TAP 1.1, 2.6)."""
-
-_SHELL = Template(files("vo.tap").joinpath("page.html").read_text("utf-8"))
-_STYLE = files("vo.tap").joinpath("page.css").read_text("utf-8")
 _VOCABULARY = "http://www.ivoa.net/rdf/examples#"
 
 _ENDPOINTS = (
@@ -33,11 +23,6 @@ _ENDPOINTS = (
     ("capabilities", "What the service can do: ADQL features, formats, limits."),
     ("availability", "Whether the service is up."),
 )
-
-
-def page(title: str, body: str) -> str:
-    """A whole page around `body`, which must be well-formed XHTML."""
-    return _SHELL.substitute(title=plain(title), style=_STYLE, body=body)
 
 
 def service_page(
@@ -68,11 +53,6 @@ def examples_page(base_url: str, title: str, shown: Iterable[Example]) -> str:
     url = f"{base_url.rstrip('/')}/tap"
     body = "\n".join(_example(example) for example in shown)
     return page(f"Examples · {title}", _EXAMPLES.substitute(url=plain(url), vocab=_VOCABULARY, body=body))
-
-
-def plain(text: str) -> str:
-    """`text` as the content of an element or attribute."""
-    return escape(legal(text))
 
 
 def _formats() -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from os import stat_result
 from pathlib import Path
+from typing import Any
 
 from vo.auth import User, may_see
 from vo.config import Config
 from vo.dali import NOT_XML, Params
-from vo.errors import ForbiddenError, NotFoundError, TooLargeError, UsageError
+from vo.errors import ConflictError, ForbiddenError, NotFoundError, TooLargeError, UsageError
 from vo.uws.job import ACTIVE, Job, JobError, JobResult, Phase, new_job_id
 from vo.uws.kind import JobKind
 from vo.uws.services import Services
@@ -17,6 +20,9 @@ from vo.uws.store import unknown_job
 
 CONTROLS = ("PHASE", "RUNID", "DESTRUCTION", "EXECUTIONDURATION")
 """The parameters that steer a job and are none of its own (UWS 1.1, 2.2.3.1)."""
+
+RUN_ID_LENGTH = 256
+"""Characters of a RUNID at the most: job lists carry it in every line."""
 
 _UNLIMITED = 2**31 - 1  # the largest executionDuration, which is an xs:int
 
@@ -56,7 +62,7 @@ def find_job(services: Services, kind: JobKind, user: User, job_id: str) -> Job:
 
 def start_job(services: Services, job: Job) -> Job:
     """PHASE=RUN: PENDING to QUEUED and on to a worker; a job that no queue takes ends in ERROR."""
-    queued = services.store.move(job.id, Phase.QUEUED, frm={Phase.PENDING})
+    queued = services.store.move(job.id, Phase.QUEUED, frm={Phase.PENDING}, queued=_now())
     try:
         services.queue.submit(queued)
     except Exception:
@@ -70,9 +76,11 @@ def set_phase(services: Services, job: Job, params: Params) -> Job:
     """PHASE=RUN or PHASE=ABORT (UWS 1.1, 2.2.3.6 and 2.1.3); a worker notices the abort by itself."""
     match (params.single("PHASE") or "").upper():
         case "RUN":
-            return start_job(services, job)
+            with _refusing("PHASE=RUN"):
+                return start_job(services, job)
         case "ABORT":
-            return services.store.move(job.id, Phase.ABORTED, ended=_now())
+            with _refusing("PHASE=ABORT"):
+                return services.store.move(job.id, Phase.ABORTED, ended=_now())
     raise UsageError("PHASE must be RUN or ABORT.")
 
 
@@ -81,7 +89,8 @@ def set_duration(services: Services, job: Job, params: Params) -> Job:
     duration_s = _duration(params, services.config)
     if duration_s is None:
         raise UsageError("EXECUTIONDURATION must be given, in seconds.")
-    return services.store.change(job.id, frm=ACTIVE, duration_s=duration_s)
+    with _refusing("EXECUTIONDURATION"):
+        return services.store.change(job.id, frm=ACTIVE, duration_s=duration_s)
 
 
 def set_destruction(services: Services, job: Job, params: Params) -> Job:
@@ -92,19 +101,66 @@ def set_destruction(services: Services, job: Job, params: Params) -> Job:
     return services.store.change(job.id, destruction=destruction)
 
 
+def set_run_id(services: Services, job: Job, params: Params) -> Job:
+    """RUNID=name, in any phase: it is the client's word for the job and nothing else (UWS 1.1, 2.1.9)."""
+    if params.single("RUNID") is None:
+        raise UsageError("RUNID must be given; an empty one takes the name away.")
+    return services.store.change(job.id, run_id=_run_id(params))
+
+
 def set_parameters(services: Services, job: Job, params: Params) -> Job:
-    """Give parameters new values while the job is PENDING; those not named stay as they are."""
+    """Give parameters new values while the job is PENDING; those not named stay as they are.
+
+    RUNID may come along, or alone and then in any phase.
+    """
     for control in set(CONTROLS) - {"RUNID"}:
         if params.all(control):
             raise UsageError(f"{control} is no parameter of the job; POST it to ../{control.lower()}.")
     given = params.without(*CONTROLS)
-    names = {name.upper() for name, _ in given.pairs}
-    parameters = tuple(pair for pair in job.parameters if pair[0].upper() not in names) + given.pairs
+    if not given.pairs and params.all("RUNID"):
+        return set_run_id(services, job, params)
+    changes = {"run_id": _run_id(params)} if params.all("RUNID") else {}
+    return _change_parameters(services, job, given.pairs, **changes)
+
+
+def set_parameter(services: Services, job: Job, name: str, value: str) -> Job:
+    """Give one parameter a single new value while the job is PENDING (UWS 1.1, 2.1.11)."""
+    if not name or NOT_XML.search(name):
+        raise UsageError(f"{name[:40]!r} cannot be the name of a parameter.")
+    if name.upper() in CONTROLS:
+        raise UsageError(f"{name} is no parameter of the job; POST it to ../../{name.lower()}.")
+    return _change_parameters(services, job, ((name, value),))
+
+
+def _change_parameters(
+    services: Services, job: Job, given: tuple[tuple[str, str], ...], **changes: Any
+) -> Job:
+    names = {name.upper() for name, _ in given}
+    parameters = tuple(pair for pair in job.parameters if pair[0].upper() not in names) + given
     limit = services.config.request_bytes
     if sum(len(name) + len(value) for name, value in parameters) > limit:
         raise TooLargeError(f"The parameters of a job may have {limit:,} characters in all.")
-    run_id = _run_id(params) or job.run_id
-    return services.store.change(job.id, frm={Phase.PENDING}, parameters=parameters, run_id=run_id)
+    with _refusing(", ".join(name[:40] for name, _ in given[:5]) or "A parameter"):
+        return services.store.change(job.id, frm={Phase.PENDING}, parameters=parameters, **changes)
+
+
+def rerun_job(services: Services, kind: JobKind, user: User, job: Job, params: Params) -> Job:
+    """A new job of `user` with the parameters of one that has ended, started at once.
+
+    Its name and its executionDuration are those of the old one unless `params` has others.
+    """
+    if not job.is_final:
+        raise ConflictError(
+            f"Job {job.id} is {job.phase} and has not ended.",
+            hint="To run it twice at once, create it twice.",
+        )
+    controls = Params(
+        (("PHASE", "RUN"), ("EXECUTIONDURATION", str(job.duration_s)), ("RUNID", job.run_id or ""))
+    )
+    replaced = [name for name in CONTROLS if name != "PHASE" and params.all(name)]
+    asked = tuple(pair for pair in params.pairs if pair[0].upper() in replaced)
+    again = Params(job.parameters + controls.without(*replaced).pairs + asked)
+    return create_job(services, kind, user, again)
 
 
 def delete_job(services: Services, job: Job) -> None:
@@ -153,11 +209,23 @@ def _is_run(params: Params) -> bool:
     return phase is not None
 
 
+@contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Let the refusal of a change name what was to be changed."""
+    try:
+        yield
+    except ConflictError as error:
+        raise ConflictError(f"{what} is refused: {error.message}", hint=error.hint) from error
+
+
 def _run_id(params: Params) -> str | None:
+    """The client's name for a job; None, also for an empty one: it has none."""
     run_id = params.single("RUNID")
     if run_id is not None and NOT_XML.search(run_id):
         raise UsageError("RUNID must be printable text.")
-    return run_id
+    if run_id is not None and len(run_id) > RUN_ID_LENGTH:
+        raise UsageError(f"RUNID may have {RUN_ID_LENGTH} characters, but has {len(run_id):,}.")
+    return run_id or None
 
 
 def _duration(params: Params, config: Config) -> int | None:

@@ -10,15 +10,17 @@ from typing import Protocol
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from vo.auth import User, user_of
-from vo.dali import Params, accepted_form, error_as, read_params
+from vo.dali import Params, accepted_form, error_as, prefers_page, read_params, read_text
 from vo.errors import UsageError
+from vo.page import POLICY
 from vo.uws import actions
 from vo.uws.job import ACTIVE, Job, Phase
 from vo.uws.kind import JobKind
+from vo.uws.pages import job_page, jobs_page
 from vo.uws.services import Services
 from vo.uws.watch import JobWatch
 from vo.uws.xml import (
@@ -30,14 +32,25 @@ from vo.uws.xml import (
     results_document,
 )
 
-STYLESHEET_PATH = "/uws.xsl"
-"""Where the service serves the stylesheet that shows jobs in browsers."""
+FILES: Mapping[str, str] = {
+    "info.xsd": "application/xml",
+    "job.xsd": "application/xml",
+    "page.js": "text/javascript",
+}
+"""The files of this folder that documents and pages refer to, with their types."""
+
+FILES_PATH = "/uws"
+"""Where the service serves them."""
+
+LIST_ON_PAGE = 100
+"""Jobs on the page of the list when its reader does not say how many."""
 
 LIST_AFTER_DELETE = 100
 """Jobs that the list shows after a DELETE: a client that follows the redirect wants none of them."""
 
-_STYLESHEET = Path(__file__).with_name("uws.xsl")
 _FRESH = {"Cache-Control": "no-cache"}  # a proxy that keeps phases lets clients wait for ever
+_EITHER = {**_FRESH, "Vary": "Accept"}
+_PAGE = {**_EITHER, "Content-Security-Policy": POLICY}
 
 
 class Context(Services, Protocol):
@@ -75,7 +88,7 @@ class Call:
     def place(self) -> Place:
         """The URLs that documents name."""
         root = self.context.base_url(self.request)
-        return Place(root + self.kind.path, root + STYLESHEET_PATH)
+        return Place(root + self.kind.path, root + FILES_PATH)
 
     def step(self, name: str) -> str:
         """One step of the path."""
@@ -109,26 +122,34 @@ def uws_routes(kind: JobKind) -> list[Route]:
     ]
 
 
-def stylesheet_route() -> Route:
-    """The route of the stylesheet, once a service."""
+def file_routes() -> list[Route]:
+    """The routes of FILES, once a service."""
+    return [
+        Route(f"{FILES_PATH}/{name}", partial(_file, Path(__file__).with_name(name), media_type))
+        for name, media_type in FILES.items()
+    ]
 
-    async def stylesheet(_: Request) -> Response:
-        return FileResponse(_STYLESHEET, media_type="application/xslt+xml")
 
-    return Route(STYLESHEET_PATH, stylesheet)
+async def _file(path: Path, media_type: str, _: Request) -> Response:
+    return FileResponse(path, media_type=media_type)
 
 
 async def list_jobs(call: Call) -> Response:
     """GET /{jobs}: PHASE (repeated), AFTER and LAST filter it (UWS 1.1, 2.2.2.1)."""
-    params = await call.params()
+    params, is_page = await call.params(), prefers_page(call.request)
+    phases = [_phase(text) for text in params.all("PHASE")]
+    last = params.integer("LAST", minimum=1) or (LIST_ON_PAGE if is_page else None)
     jobs = await run_in_threadpool(
         call.context.store.list,
         kind=call.kind.name,
         owner=call.user.name,
-        phases=[_phase(text) for text in params.all("PHASE")],
+        phases=phases,
         after=params.instant("AFTER"),
-        last=params.integer("LAST", minimum=1),
+        last=last,
     )
+    if is_page:
+        shown = f"The newest {last} jobs at the most{' that are ' * bool(phases)}{' or '.join(phases)}."
+        return html(jobs_page(jobs, call.place, shown=shown))
     return xml(jobs_document(jobs, call.place))
 
 
@@ -143,10 +164,13 @@ async def show_job(call: Call) -> Response:
     """GET /{jobs}/{id}: WAIT sleeps until the phase changes, if it is PHASE (UWS 1.1, 2.2.1.3)."""
     job, params = await call.job(), await call.params()
     wait_s = wait_seconds(params, call.context.config.wait_limit_s)
-    expected = _phase(params.single("PHASE") or job.phase)
+    named = params.single("PHASE")
+    expected = job.phase if named is None else _phase(named)
     if wait_s and job.phase in ACTIVE and job.phase == expected:
         await call.context.watch.wait_for_change(job.id, job.phase, wait_s, asker=_asker(call))
         job = await call.job()
+    if prefers_page(call.request):
+        return html(job_page(job, call.place))
     return xml(job_document(job, call.place))
 
 
@@ -164,6 +188,13 @@ async def delete_job(call: Call) -> Response:
     """DELETE /{jobs}/{id}."""
     await run_in_threadpool(actions.delete_job, call.context, await call.job())
     return see_other(f"{call.place.jobs}?LAST={LIST_AFTER_DELETE}")
+
+
+async def rerun_job(call: Call) -> Response:
+    """POST …/rerun: a new job with the parameters of this one, started at once; points to the new job."""
+    job, params = await call.job(), await call.params()
+    again = await run_in_threadpool(actions.rerun_job, call.context, call.kind, call.user, job, params)
+    return see_other(call.place.job(again.id))
 
 
 async def show_phase(call: Call) -> Response:
@@ -192,6 +223,11 @@ async def show_owner(call: Call) -> Response:
     return text((await call.job()).owner or "")
 
 
+async def show_run_id(call: Call) -> Response:
+    """GET …/runid: empty when there is none."""
+    return text((await call.job()).run_id or "")
+
+
 async def show_parameters(call: Call) -> Response:
     """GET …/parameters."""
     return xml(parameters_document(await call.job(), call.place))
@@ -200,6 +236,23 @@ async def show_parameters(call: Call) -> Response:
 async def show_parameter(call: Call) -> Response:
     """GET …/parameters/{name}: what byReference points to."""
     return text(actions.parameter_text(await call.job(), call.step("name")))
+
+
+async def put_parameter(call: Call) -> Response:
+    """PUT …/parameters/{name}: the body is the value (UWS 1.1, 2.1.11)."""
+    job, value = await call.job(), await read_text(call.request)
+    await run_in_threadpool(actions.set_parameter, call.context, job, call.step("name"), value)
+    return see_other(call.place.job(job.id))
+
+
+async def post_parameter(call: Call) -> Response:
+    """POST …/parameters/{name}: the same with a form, which names the parameter once more or VALUE."""
+    job, params, name = await call.job(), await call.params(), call.step("name")
+    value = params.single(name) if params.all(name) else params.single("VALUE")
+    if value is None:
+        raise UsageError(f"{name} must be given.", hint=f"Send {name}=… or VALUE=….")
+    await run_in_threadpool(actions.set_parameter, call.context, job, name, value)
+    return see_other(call.place.job(job.id))
 
 
 async def show_results(call: Call) -> Response:
@@ -238,10 +291,12 @@ RESOURCES: Mapping[str, Mapping[str, Endpoint]] = {
     "/{job_id}/executionduration": {"GET": show_duration, "POST": _setter(actions.set_duration)},
     "/{job_id}/destruction": {"GET": show_destruction, "POST": _setter(actions.set_destruction)},
     "/{job_id}/quote": {"GET": show_quote},
+    "/{job_id}/runid": {"GET": show_run_id, "POST": _setter(actions.set_run_id)},
+    "/{job_id}/rerun": {"POST": rerun_job},
     "/{job_id}/owner": {"GET": show_owner},
     "/{job_id}/error": {"GET": show_error},
     "/{job_id}/parameters": {"GET": show_parameters, "POST": _setter(actions.set_parameters)},
-    "/{job_id}/parameters/{name}": {"GET": show_parameter},
+    "/{job_id}/parameters/{name:path}": {"GET": show_parameter, "POST": post_parameter, "PUT": put_parameter},
     "/{job_id}/results": {"GET": show_results},
     "/{job_id}/results/{result_id}": {"GET": show_result},
 }
@@ -254,8 +309,13 @@ async def _dispatch(kind: JobKind, methods: Mapping[str, Endpoint], request: Req
 
 
 def xml(document: bytes) -> Response:
-    """A container, as XML even for browsers (UWS 1.1, 2.2.2)."""
-    return Response(document, media_type="application/xml", headers=_FRESH)
+    """A container, as programs read it (UWS 1.1, 2.2.2)."""
+    return Response(document, media_type="application/xml", headers=_EITHER)
+
+
+def html(page: str) -> Response:
+    """A container, for people (UWS 1.1, 2.2.2)."""
+    return HTMLResponse(page, headers=_PAGE)
 
 
 def text(value: str) -> Response:
@@ -270,9 +330,11 @@ def see_other(url: str) -> Response:
 
 def _phase(text: str) -> Phase:
     try:
-        return Phase(text.upper())
+        return Phase(text)
     except ValueError as error:
-        raise UsageError(f"There is no phase {text[:40]!r}.", hint=f"Phases: {', '.join(Phase)}.") from error
+        raise UsageError(
+            f"PHASE cannot be {text[:40]!r}.", hint=f"The phases are {', '.join(Phase)}."
+        ) from error
 
 
 def wait_seconds(params: Params, limit_s: int) -> int:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from vo.errors import Problem, ReportedError
+from vo.uws.report import RunReport
 
 
 class Phase(StrEnum):
@@ -79,7 +80,8 @@ class Job:
     """One record. Times are aware and in UTC; `parameters` keeps every value as it was sent.
 
     `kind` names the entry of the table of job kinds, `lane` the queue it runs on; `attempt` counts the
-    starts, so that a worker that lost its lease can no longer move the job.
+    starts, so that a worker that lost its lease can no longer move the job. `queued` is when the client let
+    it run; `report` is what its last run tells of itself.
     """
 
     id: str
@@ -93,12 +95,13 @@ class Job:
     owner: str | None = None
     run_id: str | None = None
     quote: datetime | None = None
+    queued: datetime | None = None
     started: datetime | None = None
     ended: datetime | None = None
     attempt: int = 0
     results: tuple[JobResult, ...] = ()
     error: JobError | None = None
-    info: tuple[tuple[str, str], ...] = ()
+    report: RunReport | None = None
 
     @property
     def is_final(self) -> bool:

@@ -78,12 +78,21 @@ class MemoryJobStore:
         self._tell(job_id, to)
         return moved
 
-    def change(self, job_id: str, *, frm: Collection[Phase] | None = None, **changes: Any) -> Job:
+    def change(
+        self,
+        job_id: str,
+        *,
+        frm: Collection[Phase] | None = None,
+        attempt: int | None = None,
+        **changes: Any,
+    ) -> Job:
         """Compare-and-set of other fields."""
         with self._lock:
             job = self.get(job_id)
             if frm is not None and job.phase not in frm:
                 raise illegal_change(job_id, job.phase, frm)
+            if attempt is not None and attempt != job.attempt:
+                raise outlived_attempt(job_id, attempt, job.attempt)
             changed = self._jobs[job_id] = replace(job, **changes)
             return changed
 

@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 
 from vo.errors import ConflictError, TransientError
 from vo.uws.job import Job, JobError, JobResult, Phase
+from vo.uws.report import RunReport, Stage
 from vo.uws.store import (
     LISTED,
     RUNNABLE,
@@ -149,11 +150,20 @@ class RedisJobStore:
             raise outlived_attempt(job_id, attempt or 0, int(answer))
         return _decoded(_pairs(answer))
 
-    def change(self, job_id: str, *, frm: Collection[Phase] | None = None, **changes: Any) -> Job:
+    def change(
+        self,
+        job_id: str,
+        *,
+        frm: Collection[Phase] | None = None,
+        attempt: int | None = None,
+        **changes: Any,
+    ) -> Job:
         """Compare-and-set of other fields."""
-        verdict, answer = self._compare_and_set(job_id, None, frm, None, changes)
+        verdict, answer = self._compare_and_set(job_id, None, frm, attempt, changes)
         if verdict == "phase":
             raise illegal_change(job_id, Phase(answer), frm or ())
+        if verdict == "attempt":
+            raise outlived_attempt(job_id, attempt or 0, int(answer))
         return _decoded(_pairs(answer))
 
     def _compare_and_set(
@@ -283,7 +293,7 @@ def _encoded(fields: Mapping[str, Any]) -> Iterator[str]:
 def _as_json(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, JobResult | JobError):
+    if isinstance(value, JobResult | JobError | RunReport):
         return dataclasses.asdict(value)
     raise TypeError(f"{value!r} cannot be kept in a job.")
 
@@ -296,16 +306,21 @@ def _names_and_values(pairs: list[list[str]]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(pair) for pair in pairs)
 
 
+def _report(*, stage: str, timings: list[list[Any]], **fields: Any) -> RunReport:
+    return RunReport(stage=Stage(stage), timings=tuple((name, taken) for name, taken in timings), **fields)
+
+
 _DECODERS: Mapping[str, Callable[[Any], Any]] = {
     "created": _instant,
     "destruction": _instant,
     "quote": _instant,
+    "queued": _instant,
     "started": _instant,
     "ended": _instant,
     "parameters": _names_and_values,
-    "info": _names_and_values,
     "results": lambda entries: tuple(JobResult(**entry) for entry in entries),
     "error": lambda entry: None if entry is None else JobError.from_json(entry),
+    "report": lambda entry: None if entry is None else _report(**entry),
 }
 
 

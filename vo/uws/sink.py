@@ -40,6 +40,7 @@ class FileSink:
             for block in blocks:
                 self._run.check()
                 size += file.write(block)
+                self._run.note(bytes=size)
         return JobResult(result.id, result.name, result.mime_type, size)
 
     def end(self, error: JobError | None) -> None:

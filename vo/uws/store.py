@@ -63,8 +63,15 @@ class JobStore(Protocol):
         """
         ...
 
-    def change(self, job_id: str, *, frm: Collection[Phase] | None = None, **changes: Any) -> Job:
-        """Change fields other than the phase; ConflictError when the phase is not in `frm`."""
+    def change(
+        self,
+        job_id: str,
+        *,
+        frm: Collection[Phase] | None = None,
+        attempt: int | None = None,
+        **changes: Any,
+    ) -> Job:
+        """Change fields other than the phase; ConflictError as for `move`."""
         ...
 
     def list(

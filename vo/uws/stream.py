@@ -45,6 +45,7 @@ def sync_job(kind: str, params: Params, user: User, config: Config) -> Job:
         duration_s=config.sync_timeout_s,
         parameters=params.pairs,
         phase=Phase.QUEUED,
+        queued=now,
         owner=user.name,
         run_id=params.single("RUNID"),
     )
