@@ -13,9 +13,9 @@ from vo.context import Context
 from vo.dali import HTML_TYPE, json_body, text_body
 from vo.db.base import Database
 from vo.errors import TooCostlyError, UsageError
+from vo.page import page, plain
 from vo.result import Plan, Statement
 from vo.tap.forms import Answer, Wanted
-from vo.tap.pages import page, plain
 from vo.tap.query import TapQuery
 
 _LONGEST_LINK = 2_000
