@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "vo"
 
 LAYERS = """
 errors reserved lifeline | catalog | result config
-adql | db votable | sample | formats
+adql | db votable | sample | formats tablefiles
 auth dali | page | vosi uws
 context
 tap sia footprint anomaly portal

@@ -21,7 +21,7 @@ from loading import STAR_ROWS, STARS, config_of, rows_of, write_stars
 from vo.catalog import Column
 from vo.errors import LoadError
 from vo.load import load_release
-from vo.load.cast import BrokenValueError, converted
+from vo.tablefiles.cast import BrokenValueError, converted
 
 MAG = "{name: mag, datatype: float, ivoa:unit: mag}"
 """The line of STARS that the cases below replace."""

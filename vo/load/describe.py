@@ -11,29 +11,14 @@ import pyarrow as pa
 import pyarrow.types as pt
 import yaml
 
-from vo.catalog import Column
 from vo.errors import LoadError
-from vo.load.cast import BrokenValueError, converted
-from vo.load.columns import KINDS
-from vo.load.datafile import DataFile, opened, stem
+from vo.tablefiles import DataFile, opened, stem
+from vo.tablefiles.inference import inferred
 
 _ROWS = 65_536
 
-_FROM_TEXT = ("long", "double", "boolean", "timestamp", "unicode")
-"""What a text may really be, the narrowest first; the last takes every text."""
-
-_FROM_TYPE: Sequence[tuple[Any, str]] = (
-    (pt.is_boolean, "boolean"),
-    (pt.is_uint8, "byte"),
-    (lambda kind: pt.is_integer(kind) and kind.bit_width < 16, "short"),  # noqa: PLR2004
-    (pt.is_int16, "short"),
-    (lambda kind: pt.is_int32(kind) or pt.is_uint16(kind), "int"),
-    (pt.is_integer, "long"),
-    (lambda kind: pt.is_float16(kind) or pt.is_float32(kind), "float"),
-    (lambda kind: pt.is_floating(kind) or pt.is_decimal(kind), "double"),
-    (pt.is_temporal, "timestamp"),
-    (lambda kind: pt.is_binary(kind) or pt.is_large_binary(kind), "binary"),
-)
+_DATATYPES = {"unsignedByte": "byte", "unicodeChar": "unicode"}
+"""The datatypes of Felis that are not called as in VOTable."""
 
 _POSITIONS = {
     "pos.eq.ra;meta.main": frozenset("ra raj2000 radeg raicrs ramean alphaj2000".split()),
@@ -67,27 +52,13 @@ def _column(file: DataFile, name: str) -> dict[str, Any] | None:
 
 
 def _type_of(values: pa.Array) -> dict[str, Any]:
-    kind = values.type
-    if pt.is_list(kind) or pt.is_large_list(kind) or pt.is_fixed_size_list(kind):
-        size = str(kind.list_size) if pt.is_fixed_size_list(kind) else "*"
-        return {**_type_of(pa.nulls(0, kind.value_type)), "votable:arraysize": size}
-    if pt.is_dictionary(kind):
-        return _type_of(pa.nulls(0, kind.value_type))
-    for matches, datatype in _FROM_TYPE:
-        if matches(kind):
-            return {"datatype": datatype}
-    if values.null_count == len(values):
-        return {"datatype": "unicode"}
-    return {"datatype": next(datatype for datatype in _FROM_TEXT if _fits(values, datatype))}
-
-
-def _fits(values: pa.Array, datatype: str) -> bool:
-    kind = KINDS[datatype]
-    try:
-        converted(values, Column("", kind.datatype, "*" if kind.xtype else None, kind.xtype))
-    except BrokenValueError:
-        return False
-    return True
+    column = inferred("", values)
+    if column.xtype == "timestamp":
+        return {"datatype": "timestamp"}
+    if pt.is_binary(values.type) or pt.is_large_binary(values.type):
+        return {"datatype": "binary"}
+    size = {} if column.arraysize is None or column.is_string else {"votable:arraysize": column.arraysize}
+    return {"datatype": _DATATYPES.get(column.datatype, column.datatype), **size}
 
 
 def _mark_position(columns: Sequence[dict[str, Any]]) -> None:

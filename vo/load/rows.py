@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 
 from vo.catalog import Column, nearest
 from vo.errors import LoadError
-from vo.load.cast import BrokenValueError, converted
-from vo.load.datafile import DataFile, opened
 from vo.load.description import DescribedTable
 from vo.load.sky import FIELDS, sky_index
+from vo.tablefiles import DataFile, opened
+from vo.tablefiles.cast import BrokenValueError, converted
 
 BATCH_ROWS = 65_536
 
