@@ -303,7 +303,9 @@ def _named(items: list[tuple[str | None, exp.Expr]]) -> Columns:
             while name.lower() in taken or name.upper() in RESERVED:
                 name += "_"
             taken.add(name.lower())
-        columns.append(replace(described(value), name=name, db_name=None))
+        column = described(value)
+        is_published = column.name == name and column.db_name is None
+        columns.append(column if is_published else replace(column, name=name, db_name=None))
     return tuple(columns)
 
 

@@ -13,6 +13,7 @@ from sqlglot.generators.duckdb import DuckDBGenerator
 from vo.adql import duckdb_sphere
 from vo.adql.kinds import Kind, kind_of
 from vo.adql.nodes import Call, Flag, Joined, Spread, described
+from vo.adql.quoting import quoted_column, quoted_identifier
 from vo.catalog import Column
 
 # {0}, {1} are the arguments. A name that is not here is printed as it is.
@@ -117,6 +118,8 @@ class _Generator(DuckDBGenerator):
         exp.Table: lambda self, node: self.adql_table(node),
         Spread: lambda self, node: self.adql_spread(node),
         exp.Ordered: lambda self, node: self.adql_ordered(node),
+        exp.Identifier: quoted_identifier,
+        exp.Column: quoted_column,
     }
 
     def adql_call(self, node: Call) -> str:

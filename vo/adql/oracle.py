@@ -28,6 +28,7 @@ from vo.adql.oracle_functions import (
     sql_type,
 )
 from vo.adql.oracle_tree import is_cut, prepare
+from vo.adql.quoting import quoted_column, quoted_identifier
 
 _LONGEST_PATTERN = 512  # bytes of a regular expression (ORA-12733)
 _SMALLEST, _LARGEST = 1e-130, 1e126  # the range of NUMBER
@@ -63,6 +64,7 @@ class _Generator(OracleGenerator):
         exp.Ordered: lambda self, node: self.adql_ordered(node),
         exp.Literal: lambda self, node: self.adql_literal(node),
         exp.Column: lambda self, node: self.adql_column(node),
+        exp.Identifier: quoted_identifier,
         exp.Cast: lambda self, node: f"CAST({self.sql(node, 'this')} AS {CASTS[str(node.args['to'].this)]})",
         exp.Div: lambda self, node: self.adql_quotient(node),
         exp.Case: lambda self, node: self.adql_case(node),
@@ -186,7 +188,7 @@ class _Generator(OracleGenerator):
         column = node.meta.get("column")
         if column is not None:
             sql_type(column)
-        return str(self.column_sql(node))
+        return quoted_column(self, node)
 
     def adql_literal(self, node: exp.Literal) -> str:
         """A string, an integer, or a double."""

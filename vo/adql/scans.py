@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from sqlglot import exp
 
@@ -12,18 +12,19 @@ from vo.result import Ranges, Scan
 
 def scans(tree: exp.Query) -> tuple[Scan, ...]:
     """The scans of `tree`, one for each time that a stored table is named in it."""
-    ranges = _narrowed(tree)
+    found = collected(tree, exp.Table, exp.Select)
+    ranges = _narrowed(node for node in found if isinstance(node, exp.Select))
     return tuple(
-        Scan(leaf.meta["source"].table, ranges.get(leaf.alias, ()))
-        for leaf in collected(tree, exp.Table)
-        if "source" in leaf.meta
+        Scan(node.meta["source"].table, ranges.get(node.alias, ()))
+        for node in found
+        if isinstance(node, exp.Table) and "source" in node.meta
     )
 
 
-def _narrowed(tree: exp.Query) -> Mapping[str, Ranges]:
+def _narrowed(selects: Iterable[exp.Expr]) -> Mapping[str, Ranges]:
     """The ranges of the index that bound a table, by its alias; of several the first."""
     found: dict[str, Ranges] = {}
-    for select in collected(tree, exp.Select):
+    for select in selects:
         for condition in _demanded(select):
             ranges: Ranges = condition.meta.get("ranges", ())
             if ranges:

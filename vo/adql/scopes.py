@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from sqlglot import exp
 
@@ -12,20 +13,19 @@ from vo.adql.nodes import call, describe
 from vo.catalog import Column, Table
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """A column of a source: what it is in the query, and its name in the database."""
 
     column: Column
     physical: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """A table, sub-query or WITH query of a FROM, under the alias that the SQL gives it.
 
     `table` is None for what the catalogue does not hold; `known` is False where the name was wrong, so
-    that its columns are not complained about as well.
+    that its columns are not complained about as well. A source equals itself alone.
     """
 
     alias: str
@@ -61,8 +61,7 @@ class Source:
         return [item for item in self._by_name.get(name.this.lower(), ()) if same(name, item.column.name)]
 
 
-@dataclass(frozen=True, slots=True)
-class Visible:
+class Visible(NamedTuple):
     """A column in sight: of one source, or shared by several through NATURAL or USING."""
 
     column: Column

@@ -16,10 +16,15 @@ from vo.adql.constants import constant
 from vo.adql.nodes import Inside, Place, Within, conjuncts, describe, duplicate, joins, number
 from vo.adql.polygons import constant_polygon
 from vo.adql.positions import key_of, stored_column
+from vo.adql.scopes import Source
 
 ORDER = 29
 MAX_RANGES = 4
 """Ranges of one cone: more of them cost a database more than the rows that they save."""
+
+_FEW_ROWS = 2_000  # are read sooner than one more range is planned
+_CROWDING = 100  # times denser than a table spread over the whole sky is where people look
+_ALL_CELLS = 12 * 4**ORDER
 
 _MAX_RADIUS = 90.0
 _MARGIN = 1e-9  # degrees; a position on the border of a cell may have been rounded into the next one
@@ -68,8 +73,15 @@ def _ranges(node: exp.Expr) -> exp.Expr | None:
         if source is None or lon is None or lat is None or radius is None:
             continue
         if 0 <= radius <= _MAX_RADIUS:
-            return _between(stored_column(source, source.index), cone_ranges(lon, lat, radius))
+            ranges = cone_ranges(lon, lat, radius, _negligible_gap(source))
+            return _between(stored_column(source, source.index), ranges)
     return None
+
+
+def _negligible_gap(source: Source) -> int:
+    """Cells that hold too few rows of a table to be worth leaving out."""
+    rows = source.table.nrows if source.table is not None else None
+    return int(_ALL_CELLS * _FEW_ROWS / (rows * _CROWDING)) if rows else 0
 
 
 def _between(index: exp.Expr, ranges: tuple[tuple[int, int], ...]) -> exp.Expr:
@@ -84,10 +96,10 @@ def _between(index: exp.Expr, ranges: tuple[tuple[int, int], ...]) -> exp.Expr:
 
 
 @lru_cache(maxsize=1024)
-def cone_ranges(lon: float, lat: float, radius: float) -> tuple[tuple[int, int], ...]:
+def cone_ranges(lon: float, lat: float, radius: float, gap: int = 0) -> tuple[tuple[int, int], ...]:
     """Inclusive ranges of the index of order 29 that hold every position within `radius` degrees.
 
-    At most MAX_RANGES of them, made by filling the smallest gaps.
+    At most MAX_RANGES of them, made by filling the smallest gaps, and all those of up to `gap` cells.
     """
     padded = radius + _MARGIN
     depth = min(ORDER - _DEEPER, max(0, int(math.log2(_CELL / padded)) + 3))
@@ -101,7 +113,7 @@ def cone_ranges(lon: float, lat: float, radius: float) -> tuple[tuple[int, int],
     shift = (2 * (ORDER - depths.astype(np.int64))).astype(np.uint64)
     low = np.left_shift(cells.astype(np.uint64), shift)
     high = np.left_shift(cells.astype(np.uint64) + np.uint64(1), shift)
-    return merged(low.astype(np.int64), high.astype(np.int64))
+    return merged(low.astype(np.int64), high.astype(np.int64), gap)
 
 
 @lru_cache(maxsize=1024)
@@ -111,17 +123,19 @@ def cell_of(lon: float, lat: float, order: int) -> int:
     return int(cells[0])
 
 
-def merged(low: np.ndarray, high: np.ndarray) -> tuple[tuple[int, int], ...]:
-    """Half-open ranges as at most MAX_RANGES inclusive ones, joined across the smallest gaps.
+def merged(low: np.ndarray, high: np.ndarray, gap: int = 0) -> tuple[tuple[int, int], ...]:
+    """Half-open ranges as at most MAX_RANGES inclusive ones, the smallest gaps and those up to `gap` filled.
 
     >>> merged(np.array([9, 0, 5, 100, 200, 300]), np.array([10, 5, 8, 101, 201, 301]))
     ((0, 9), (100, 100), (200, 200), (300, 300))
+    >>> merged(np.array([9, 0, 100]), np.array([10, 5, 101]), gap=10)
+    ((0, 9), (100, 100))
     """
     order = np.argsort(low)
     low, high = low[order], high[order]
     gaps = low[1:] - high[:-1]
     kept = np.sort(np.argsort(gaps)[::-1][: MAX_RANGES - 1])
-    kept = kept[gaps[kept] > 0]
+    kept = kept[gaps[kept] > gap]
     starts = low[np.concatenate(([0], kept + 1))]
     ends = high[np.concatenate((kept, [len(high) - 1]))]
     return tuple((int(first), int(last) - 1) for first, last in zip(starts, ends, strict=True))
