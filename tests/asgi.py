@@ -21,6 +21,7 @@ from vo.uws.endpoints import file_routes, uws_routes
 from vo.uws.job import Job
 from vo.uws.kind import JobKind
 from vo.uws.memory import MemoryJobStore
+from vo.uws.pace import MemoryPace
 from vo.uws.watch import JobWatch, MemoryJobWatch
 
 ROOT = "http://survey.example"
@@ -77,6 +78,10 @@ class Queue:
             raise TransientError("The job queue cannot be reached.", retry_after_s=7)
         self.jobs.append(job)
 
+    def depth(self, lane: str) -> int:
+        """How many jobs were kept."""
+        return sum(job.lane == lane for job in self.jobs)
+
 
 @dataclass
 class Results:
@@ -105,6 +110,7 @@ class Service:
     results: Results
     store: MemoryJobStore = field(default_factory=MemoryJobStore)
     queue: Queue = field(default_factory=Queue)
+    pace: MemoryPace = field(default_factory=MemoryPace)
     watch: JobWatch = field(init=False)
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from vo.db.duckdb import Describe, DuckDBDatabase
 from vo.db.oracle import OracleDatabase
 from vo.db.oracle_access import OracleAccess
 from vo.errors import ConfigError, TransientError
+from vo.uws.pace import Pace, RedisPace
 from vo.uws.queue import JobQueue, celery_app
 from vo.uws.redis_store import RedisJobStore
 from vo.uws.results import ResultStore
@@ -37,6 +38,7 @@ class Context:
     database: Database
     store: JobStore
     queue: JobQueue
+    pace: Pace
     results: ResultStore
     watch: JobWatch
     relay: Redis
@@ -75,6 +77,7 @@ def open_context(config: Config, describe: Describe) -> Iterator[Context]:
             database=database,
             store=store,
             queue=queue,
+            pace=RedisPace(state),
             results=ResultStore(config.results_dir),
             watch=RedisJobWatch(config.state_url, store),
             relay=relay,

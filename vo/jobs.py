@@ -95,6 +95,8 @@ def _end(
             error=summary,
             report=run.finish(),
         )
+        if error is None and run.job.started is not None:
+            context.pace.note(run.job.kind, (datetime.now(UTC) - run.job.started).total_seconds())
     except ConflictError as refused:
         log.info("the end of job %s is not recorded: %s", run.job.id, refused)
         _tell_progress(run, context, Phase.ABORTED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from os import stat_result
 from pathlib import Path
@@ -15,6 +16,7 @@ from vo.dali import NOT_XML, Params
 from vo.errors import ConflictError, ForbiddenError, NotFoundError, TooLargeError, UsageError
 from vo.uws.job import ACTIVE, Job, JobError, JobResult, Phase, new_job_id
 from vo.uws.kind import JobKind
+from vo.uws.pace import expected_end
 from vo.uws.services import Services
 from vo.uws.store import unknown_job
 
@@ -58,6 +60,20 @@ def find_job(services: Services, kind: JobKind, user: User, job_id: str) -> Job:
     if not may_see(user, job):
         raise ForbiddenError(f"Job {job_id} belongs to somebody else.")
     return job
+
+
+def with_quote(services: Services, job: Job) -> Job:
+    """The job with what is likely of its end, which is worked out when somebody asks (UWS 1.1, 2.1.6)."""
+    if job.phase not in ACTIVE:
+        return replace(job, quote=None)
+    quote = expected_end(
+        job,
+        services.pace.recent(job.kind),
+        waiting=services.queue.depth(job.lane),
+        workers=services.config.query_workers,
+        now=_now(),
+    )
+    return replace(job, quote=quote)
 
 
 def start_job(services: Services, job: Job) -> Job:

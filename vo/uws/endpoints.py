@@ -18,6 +18,7 @@ from vo.dali import Params, accepted_form, error_as, prefers_page, read_params, 
 from vo.errors import UsageError
 from vo.page import POLICY
 from vo.uws import actions
+from vo.uws.download import Download
 from vo.uws.job import ACTIVE, Job, Phase
 from vo.uws.kind import JobKind
 from vo.uws.pages import job_page, jobs_page
@@ -104,6 +105,10 @@ class Call:
             actions.find_job, self.context, self.kind, self.user, self.step("job_id")
         )
 
+    async def quoted(self, job: Job) -> Job:
+        """The job with its quote."""
+        return await run_in_threadpool(actions.with_quote, self.context, job)
+
     async def act(self, action: Callable[[Services, Job, Params], Job]) -> Response:
         """Do something to the job with the parameters sent, and point to the job (UWS 1.1, 2.2.3)."""
         job, params = await self.job(), await self.params()
@@ -169,6 +174,7 @@ async def show_job(call: Call) -> Response:
     if wait_s and job.phase in ACTIVE and job.phase == expected:
         await call.context.watch.wait_for_change(job.id, job.phase, wait_s, asker=_asker(call))
         job = await call.job()
+    job = await call.quoted(job)
     if prefers_page(call.request):
         return html(job_page(job, call.place))
     return xml(job_document(job, call.place))
@@ -214,7 +220,7 @@ async def show_destruction(call: Call) -> Response:
 
 async def show_quote(call: Call) -> Response:
     """GET …/quote: empty when there is none."""
-    quote = (await call.job()).quote
+    quote = (await call.quoted(await call.job())).quote
     return text("" if quote is None else iso(quote))
 
 
@@ -261,13 +267,16 @@ async def show_results(call: Call) -> Response:
 
 
 async def show_result(call: Call) -> Response:
-    """GET …/results/{id}: the file, or the parts of it that Range asks for."""
+    """GET …/results/{id}: the file, the parts of it that Range asks for, or 304."""
     job = await call.job()
     result, path, stat = await run_in_threadpool(
         actions.result_file, call.context, job, call.step("result_id")
     )
     # As a header: starlette would add a charset, and DALI (4.3.3) wants the type that was asked for.
-    return FileResponse(path, headers={"content-type": result.mime_type}, stat_result=stat)
+    headers = {**_FRESH, "content-type": result.mime_type, "x-content-type-options": "nosniff"}
+    return Download(
+        path, headers=headers, stat_result=stat, filename=result.name, content_disposition_type="inline"
+    )
 
 
 async def show_error(call: Call) -> Response:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from vo.config import Config
 from vo.uws.job import Job
+from vo.uws.pace import Pace
 from vo.uws.store import JobStore
 
 
@@ -15,6 +16,10 @@ class JobQueue(Protocol):
 
     def submit(self, job: Job) -> None:
         """Put the job on its lane; TransientError when that cannot be done now."""
+        ...
+
+    def depth(self, lane: str) -> int:
+        """How many wait on the lane."""
         ...
 
 
@@ -46,6 +51,11 @@ class Services(Protocol):
     @property
     def queue(self) -> JobQueue:
         """The way to the workers."""
+        ...
+
+    @property
+    def pace(self) -> Pace:
+        """How long jobs have run of late."""
         ...
 
     @property
