@@ -138,7 +138,7 @@ WAYS = {
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("way", WAYS)
 def test_one_parameter_is_set(service: Service, client: Client, phase: Phase, way: str) -> None:
-    """While a job is PENDING each parameter can be replaced at its own URL; later it stays (UWS 1.1, 2.1.11)."""
+    """While a job is PENDING each parameter can be set at its own URL; later it stays (UWS 1.1, 2.1.11)."""
     job = put(service, phase=phase)
     answer = WAYS[way](client, f"{JOBS}/{job.id}/parameters/Query")
     if phase is not Phase.PENDING:
