@@ -217,9 +217,10 @@ def _rows_read(generation: _Generation, cursor: duckdb.DuckDBPyConnection, state
 
 
 def _batches(cursor: duckdb.DuckDBPyConnection, sql: str) -> Iterator[pa.RecordBatch]:
-    # `execute` would gather the whole result first; a relation streams.
+    # `execute` would gather the whole result first. A relation streams, by this very call, but binds the
+    # statement once more beforehand: a quarter of the time of a short query.
     try:
-        yield from cursor.sql(sql).to_arrow_reader(BATCH_ROWS)
+        yield from cursor._submit(sql, None, "stream", BATCH_ROWS).arrow_reader()  # noqa: SLF001  see above
     except (duckdb.Error, OSError) as error:  # pyarrow turns errors of a running stream into OSError
         raise _as_vo_error(error) from error
 
