@@ -80,6 +80,10 @@ def test_unnamed_columns_get_names_that_no_other_has(release: Release) -> None:
     assert len({name.lower() for name in names}) == len(names)
 
 
+STAR = ", ".join(
+    f"{name} DOUBLE"
+    for name in ("ra", "dec", "parallax", "pmra", "pmdec", "radial_velocity", "ref_epoch", "out_epoch")
+)
 FORMS = {
     "ILIKE": "SELECT id FROM stars WHERE name ILIKE 'a'",
     "WITH": "WITH a AS (SELECT id FROM stars) SELECT id FROM a",
@@ -123,6 +127,27 @@ FORMS = {
     "ivo_interval_overlaps(l1 DOUBLE, h1 DOUBLE, l2 DOUBLE, h2 DOUBLE) -> INTEGER": (
         "SELECT ivo_interval_overlaps(ra, dec, 1, 2) FROM stars"
     ),
+    "ivo_healpix_center(hpxOrder INTEGER, hpxIndex BIGINT) -> POINT": (
+        "SELECT ivo_healpix_center(5, id) FROM stars"
+    ),
+    f"ivo_epoch_prop_pos({STAR}) -> POINT": (
+        "SELECT ivo_epoch_prop_pos(ra, dec, mag_g, mag_r, 2, flags, 2016, 2000) FROM stars"
+    ),
+    f"ivo_epoch_prop({STAR}) -> DOUBLE[6]": (
+        "SELECT ivo_epoch_prop(ra, dec, mag_g, mag_r, 2, flags, 2016, 2000) FROM stars"
+    ),
+    **{
+        f"ivo_geom_transform(from_sys VARCHAR, to_sys VARCHAR, geo {kind}) -> {kind}": (
+            f"SELECT ivo_geom_transform('ICRS', 'GALACTIC', {column}) FROM extra"
+        )
+        for kind, column in (("POINT", "pos"), ("CIRCLE", "disc"), ("POLYGON", "footprint"))
+    },
+    "ivo_histogram(val DOUBLE, lower DOUBLE, upper DOUBLE, nbins INTEGER) -> BIGINT[]": (
+        "SELECT ivo_histogram(mag_g, 15, 25, 10) FROM stars"
+    ),
+    "ivo_normal_random(mu DOUBLE, sigma DOUBLE) -> DOUBLE": "SELECT ivo_normal_random(0, mag_r) FROM stars",
+    "ivo_hms_to_degrees(hms VARCHAR) -> DOUBLE": "SELECT ivo_hms_to_degrees(name) FROM stars",
+    "ivo_dms_to_degrees(dms VARCHAR) -> DOUBLE": "SELECT ivo_dms_to_degrees(name) FROM stars",
     "ivo_string_agg(expression VARCHAR, delimiter VARCHAR) -> VARCHAR": (
         "SELECT ivo_string_agg(name, ', ') FROM stars WHERE id < 5"
     ),

@@ -18,13 +18,7 @@ from vo.adql.operators import common
 from vo.adql.problems import span_of
 from vo.adql.shapes import in_range, region
 from vo.adql.units import factor, parsed, product
-from vo.adql.user_defined import (
-    has_word,
-    hash_list_has,
-    healpix_index,
-    interval_overlaps,
-    no_case_match,
-)
+from vo.adql.user_defined import USER_DEFINED
 from vo.catalog import Column
 
 if TYPE_CHECKING:
@@ -216,10 +210,6 @@ def _in_unit(reader: Reader, node: exp.Expr) -> exp.Expr:
 _REWRITTEN: Mapping[str, Callable[[Reader, exp.Expr], exp.Expr]] = {
     "REGION": region,
     "IN_UNIT": _in_unit,
-    "IVO_HEALPIX_INDEX": healpix_index,
-    "IVO_NOCASEMATCH": no_case_match,
-    "IVO_HASWORD": has_word,
-    "IVO_HASHLIST_HAS": hash_list_has,
-    "IVO_INTERVAL_OVERLAPS": interval_overlaps,
+    **USER_DEFINED,
 }
 """Functions that stand for an expression of other nodes."""

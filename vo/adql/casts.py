@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from vo.adql.kinds import NUMBERS, TYPES, Kind, kind_of
-from vo.adql.nodes import call, describe, described
+from vo.adql.nodes import Call, call, describe, described
 from vo.adql.problems import span_of
 from vo.adql.times import timestamp
 
@@ -47,7 +47,11 @@ def cast(reader: Reader, node: exp.Expr) -> exp.Expr:
             reader.problems.add(f"'{value.this}' is no timestamp", span_of(value), rule="DALI 1.1, 3.3.3")
             return describe(node, column)
         return describe(call("TIMESTAMP", exp.Literal.string(text)), column)
-    if kind is Kind.REAL and kind_of(column) is Kind.INTEGER:
+    if kind is Kind.REAL and kind_of(column) is Kind.INTEGER and not _is_whole(value):
         # Databases differ in what they do with a fraction; here it is rounded, halves away from zero.
         value = describe(call("ROUND", value), described(value))
     return describe(call(f"CAST_{name}", value, *length), column)
+
+
+def _is_whole(value: exp.Expr) -> bool:
+    return isinstance(value, Call) and value.this in ("FLOOR", "CEILING")

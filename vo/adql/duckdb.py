@@ -12,7 +12,7 @@ from sqlglot.generators.duckdb import DuckDBGenerator
 
 from vo.adql import duckdb_sphere
 from vo.adql.kinds import Kind, kind_of
-from vo.adql.nodes import Call, Flag, Joined, Spread, described
+from vo.adql.nodes import Call, Flag, Joined, Let, Local, Spread, described
 from vo.adql.quoting import quoted_column, quoted_identifier
 from vo.catalog import Column
 
@@ -39,6 +39,12 @@ _FUNCTIONS: Mapping[str, str] = {
     "IVO_TO_JD": "(EPOCH_US({0}) / 8.64e10 + 2440587.5e0)",
     "IVO_STRING_AGG": "STRING_AGG({})",
     "HAS_WORD": r"REGEXP_MATCHES({0}, '(?i)(^|[^\pL])' || REGEXP_ESCAPE({1}) || '($|[^\pL])')",
+    "HAS_WORDS": r"LIST_BOOL_AND(LIST_TRANSFORM(STRING_SPLIT_REGEX(TRIM({1}), '\s+'), lambda word: "
+    r"REGEXP_MATCHES({0}, '(?i)(^|[^\pL])' || REGEXP_ESCAPE(word) || '($|[^\pL])')))",
+    "MATCHED": "NULLIF(REGEXP_EXTRACT({0}, {1}, {2}), '')",
+    "IVO_EPOCH_PROP": "LIST_TRANSFORM([{}], lambda value: COALESCE(value, CAST('NaN' AS DOUBLE)))",
+    "IVO_HISTOGRAM": "LIST_TRANSFORM([{{'counts': HISTOGRAM({0})}}], lambda found: LIST_TRANSFORM("
+    "RANGE({1} + 2), lambda bin: CAST(COALESCE(found.counts[bin], 0) AS BIGINT)))[1]",
     "HASH_LIST_HAS": "LIST_CONTAINS(STRING_SPLIT(LOWER({0}), '#'), LOWER({1}))",
     "CIRCLE": "[{}]",
     "POLYGON": "[{}]",
@@ -57,7 +63,21 @@ def _cell(x: str, y: str, z: str, scale: str) -> str:
     return f"(({counts[0]} * 2097152 + {counts[1]}) * 2097152 + {counts[2]})"
 
 
+def _spread_bits(value: str, bits: str) -> str:
+    """The bits of a number with a 0 before each."""
+    terms = [f"(({value} & {1 << i}) << {i})" for i in range(int(bits))]
+    return f"({' | '.join(terms)})" if terms else "0"
+
+
+def _even_bits(value: str, bits: str) -> str:
+    """Every second bit of a number, the lowest among them."""
+    terms = [f"(({value} & {1 << 2 * i}) >> {i})" for i in range(int(bits))]
+    return f"({' | '.join(terms)})" if terms else "0"
+
+
 _WRITTEN_OUT: Mapping[str, Callable[..., str]] = {
+    "SPREAD_BITS": _spread_bits,
+    "EVEN_BITS": _even_bits,
     "INSIDE": duckdb_sphere.inside,
     "EDGE_DISTANCE": duckdb_sphere.edge_distance,
     "EDGES_CROSS": duckdb_sphere.edges_cross,
@@ -65,6 +85,7 @@ _WRITTEN_OUT: Mapping[str, Callable[..., str]] = {
     "VERTICES_INSIDE": duckdb_sphere.vertices_inside,
     "POLYGON_AREA": duckdb_sphere.area,
     "POLYGON_CENTROID": duckdb_sphere.centroid,
+    "TURNED": duckdb_sphere.turned,
     "CELL": _cell,
 }
 _INTEGERS: Mapping[str, str] = {
@@ -113,6 +134,8 @@ class _Generator(DuckDBGenerator):
     TRANSFORMS: ClassVar = {
         **DuckDBGenerator.TRANSFORMS,
         Call: lambda self, node: self.adql_call(node),
+        Let: lambda self, node: self.adql_let(node),
+        Local: lambda _, node: f"{node.this}.{node.args['expression']}",
         Joined: lambda self, node: self.adql_join(node),
         Flag: lambda self, node: f"CAST({self.sql(node, 'this')} AS INTEGER)",
         exp.Table: lambda self, node: self.adql_table(node),
@@ -147,6 +170,12 @@ class _Generator(DuckDBGenerator):
         if len(node.arguments) == 1:
             return text
         return f"LEFT({text}, {self.sql(node.arguments[1])})"
+
+    def adql_let(self, node: Let) -> str:
+        """A value with names for others: no other expression of DuckDB can use one twice."""
+        pairs = zip(node.args["names"], node.expressions, strict=True)
+        values = ", ".join(f"'{name}': {self.sql(value)}" for name, value in pairs)
+        return f"LIST_TRANSFORM([{{{values}}}], lambda {node.args['scope']}: {self.sql(node, 'this')})[1]"
 
     def adql_join(self, node: Joined) -> str:
         """A join; an inner node on the right keeps its parentheses."""

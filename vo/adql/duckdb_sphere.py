@@ -91,6 +91,20 @@ def centroid(polygon: str) -> str:
     return _let("p", polygon, _where(centre, "p"))
 
 
+def turned(polygon: str, *matrix: str) -> str:
+    """The polygon after a rotation, given by the nine elements of its matrix."""
+    rows = [matrix[i : i + 3] for i in (0, 3, 6)]
+    x, y, z = (" + ".join(f"{a} * v.{axis}" for a, axis in zip(row, "xyz", strict=True)) for row in rows)
+    angles = _let(
+        "w",
+        f"{{'x': {x}, 'y': {y}, 'z': {z}}}",
+        "[(DEGREES(ATAN2(w.y, w.x)) + 360) % 360, DEGREES(ATAN2(w.z, SQRT(w.x * w.x + w.y * w.y)))]",
+    )
+    vertex = _let("v", _vector("p[2 * i + 1]", "p[2 * i + 2]"), angles)
+    vertices = f"FLATTEN(LIST_TRANSFORM(RANGE(0, LEN(p) // 2), lambda i: {vertex}))"
+    return _let("p", polygon, _where(vertices, "p"))
+
+
 def _edges_meet(first: str, second: str, apart: str) -> str:
     """Whether any two edges meet; `apart` tests two sines for being those of opposite sides."""
     # The sines of the angles of the ends of each edge from the great circle of the other.

@@ -94,6 +94,7 @@ def _user_defined(
     description: str,
     *,
     aggregate: bool = False,
+    literal: tuple[int, ...] = (),
 ) -> Function:
     """A function of the catalogue of user-defined functions (IVOA Endorsed Note 1.2)."""
     return Function(
@@ -101,6 +102,7 @@ def _user_defined(
         signatures,
         result,
         aggregate=aggregate,
+        literal=literal,
         feature=_UDF,
         forms=forms,
         description=description,
@@ -159,6 +161,10 @@ _OPTIONAL = (
     Function("COALESCE", (("any", "…"),), "common", "keep", feature=_CONDITIONAL),
     Function("IN_UNIT", (("number", "text"),), "double", literal=(1,), feature=_UNIT),
 )
+_STAR = ", ".join(
+    f"{name} DOUBLE"
+    for name in ("ra", "dec", "parallax", "pmra", "pmdec", "radial_velocity", "ref_epoch", "out_epoch")
+)
 _HEALPIX = "ivo_healpix_index(hpxOrder INTEGER, long DOUBLE, lat DOUBLE) -> BIGINT"
 _HEALPIX_OF_POINT = "ivo_healpix_index(hpxOrder INTEGER, p POINT) -> BIGINT"
 _USER_DEFINED = (
@@ -167,21 +173,54 @@ _USER_DEFINED = (
         (("integer", "number", "number"), ("integer", "point")),
         "long",
         (_HEALPIX, _HEALPIX_OF_POINT),
-        "Number of the HEALPix cell (nested) of the main position of a table, or of a position in numbers.",
+        "Number of the HEALPix cell (nested) that holds a position; stored for the main positions of tables.",
+    ),
+    _user_defined(
+        "ivo_healpix_center",
+        (("integer", "integer"),),
+        "point",
+        ("ivo_healpix_center(hpxOrder INTEGER, hpxIndex BIGINT) -> POINT",),
+        "Centre of a HEALPix cell (nested).",
+    ),
+    _user_defined(
+        "ivo_epoch_prop_pos",
+        (("number",) * 8,),
+        "point",
+        (f"ivo_epoch_prop_pos({_STAR}) -> POINT",),
+        "Position at out_epoch of an object in straight motion; arguments in deg, mas, mas/yr (in longitude "
+        "with cos lat), km/s and Julian years.",
+    ),
+    _user_defined(
+        "ivo_epoch_prop",
+        (("number",) * 8,),
+        "array",
+        (f"ivo_epoch_prop({_STAR}) -> DOUBLE[6]",),
+        "The six parameters at out_epoch of an object in straight motion, as for ivo_epoch_prop_pos.",
+    ),
+    _user_defined(
+        "ivo_geom_transform",
+        (("text", "text", "shape"),),
+        "same",
+        tuple(
+            f"ivo_geom_transform(from_sys VARCHAR, to_sys VARCHAR, geo {shape}) -> {shape}"
+            for shape in ("POINT", "CIRCLE", "POLYGON")
+        ),
+        "A shape in another frame, by a rotation; ICRS, FK5, FK4, GALACTIC, SUPER_GALACTIC or ECLIPTIC.",
+        literal=(0, 1),
     ),
     _user_defined(
         "ivo_to_mjd",
-        (("time",),),
+        (("time",), ("text",)),
         "double",
         ("ivo_to_mjd(d TIMESTAMP) -> DOUBLE",),
-        "Modified Julian date of a timestamp.",
+        "Modified Julian date of a timestamp, or of a string in the form of DALI.",
     ),
     _user_defined(
         "ivo_to_jd",
-        (("time",),),
+        (("time",), ("text",)),
         "double",
         ("ivo_to_jd(d TIMESTAMP) -> DOUBLE",),
-        "Julian date of a timestamp.",
+        "Julian date of a timestamp, or of a string in the form of DALI.",
     ),
     _user_defined(
         "ivo_nocasematch",
@@ -195,7 +234,7 @@ _USER_DEFINED = (
         (("text", "text"),),
         "int",
         ("ivo_hasword(haystack VARCHAR, needle VARCHAR) -> INTEGER",),
-        "1 if the needle is a word or words of the haystack in any case of letters, else 0.",
+        "1 if every word of the needle is one of the haystack in any case of letters, else 0.",
     ),
     _user_defined(
         "ivo_hashlist_has",
@@ -218,6 +257,35 @@ _USER_DEFINED = (
         ("ivo_string_agg(expression VARCHAR, delimiter VARCHAR) -> VARCHAR",),
         "The strings of a group joined by the delimiter, in no certain order.",
         aggregate=True,
+    ),
+    _user_defined(
+        "ivo_histogram",
+        (("number", "number", "number", "integer"),),
+        "array",
+        ("ivo_histogram(val DOUBLE, lower DOUBLE, upper DOUBLE, nbins INTEGER) -> BIGINT[]",),
+        "How many values of a group are below lower, in each of nbins equal bins, and above upper.",
+        aggregate=True,
+    ),
+    _user_defined(
+        "ivo_normal_random",
+        (_NN,),
+        "double",
+        ("ivo_normal_random(mu DOUBLE, sigma DOUBLE) -> DOUBLE",),
+        "A random number of the normal distribution.",
+    ),
+    _user_defined(
+        "ivo_hms_to_degrees",
+        (("text",),),
+        "double",
+        ("ivo_hms_to_degrees(hms VARCHAR) -> DOUBLE",),
+        "Degrees of an angle written as h:m:s, hHmMsS or hhmmss.",
+    ),
+    _user_defined(
+        "ivo_dms_to_degrees",
+        (("text",),),
+        "double",
+        ("ivo_dms_to_degrees(dms VARCHAR) -> DOUBLE",),
+        "Degrees of an angle written as d:m:s, dDmMsS or ddmmss.",
     ),
 )
 

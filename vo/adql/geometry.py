@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from vo.adql import kinds, regions, sphere
+from vo.adql import frames, kinds, regions, sphere
 from vo.adql.boxes import box
 from vo.adql.constants import constant
 from vo.adql.crossmatch import add_cells
@@ -122,6 +122,7 @@ _FUNCTIONS: Mapping[str, Callable[[Any], exp.Expr]] = {
     "DISTANCE": _distance,
     "COORD1": _coordinate,
     "COORD2": _coordinate,
+    "IVO_GEOM_TRANSFORM": frames.transformed,
     "COORDSYS": lambda _: exp.Literal.string("ICRS"),
     "AREA": lambda node: regions.area(node.arguments[0]),
     "CENTROID": lambda node: regions.centroid(node.arguments[0]),

@@ -85,6 +85,22 @@ class Flag(exp.Expression):
     arg_types: ClassVar[dict[str, bool]] = {"this": True}
 
 
+class Let(exp.Expression):
+    """The value of `this`, in which each Local stands for one of the values `expressions`.
+
+    `names` are those of the values, `scope` is that of all of them: Locals inside other Lets tell by it
+    which of them is theirs.
+    """
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expressions": True, "names": True, "scope": True}
+
+
+class Local(exp.Expression):
+    """A value of the Let around it: `expression` is its name, `this` its scope."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
+
+
 def call(name: str, *arguments: exp.Expr) -> Call:
     """The function `name` of `arguments`."""
     return Call(this=name, expressions=list(arguments))

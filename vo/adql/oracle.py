@@ -12,7 +12,7 @@ from sqlglot.generators.oracle import OracleGenerator
 
 from vo.adql.constants import constant
 from vo.adql.kinds import Kind, kind_of
-from vo.adql.nodes import Call, Flag, Joined, Spread, described
+from vo.adql.nodes import Call, Flag, Joined, Let, Local, Spread, described
 from vo.adql.oracle_functions import (
     CASTS,
     DAYS,
@@ -23,6 +23,7 @@ from vo.adql.oracle_functions import (
     TARGETS,
     bounded,
     cell,
+    interleaved,
     is_binary,
     refuse,
     sql_type,
@@ -59,6 +60,8 @@ class _Generator(OracleGenerator):
         **OracleGenerator.TRANSFORMS,
         Call: lambda self, node: bounded(self.adql_call(node)),
         Flag: lambda self, node: bounded(self.adql_flag(node)),
+        Let: lambda self, node: bounded(self.adql_let(node)),
+        Local: lambda self, node: self.locals[node.this, node.args["expression"]],
         Joined: lambda self, node: self.adql_join(node),
         Spread: lambda self, node: self.adql_spread(node),
         exp.Ordered: lambda self, node: self.adql_ordered(node),
@@ -77,10 +80,14 @@ class _Generator(OracleGenerator):
         exp.Subquery: lambda self, node: self.adql_subquery(node),
     }
 
+    locals: dict[tuple[str, str], str]
+    """What stands for the Locals: their values in writing."""
+
     # --- queries
 
     def statement(self, tree: exp.Expr) -> str:
         """The whole statement; the rows are counted around it, which keeps their order and stops early."""
+        self.locals = {}
         with_, limit = tree.args.get("with_"), tree.args.get("limit")
         tree.set("with_", None)
         tree.set("limit", None)
@@ -236,15 +243,29 @@ class _Generator(OracleGenerator):
         of_doubles = name in OF_DOUBLES or (real and name in ("SUM", "MOD"))
         template = OF_DOUBLES.get(name) or FUNCTIONS.get(name)
         if template is None:
-            refuse(name.replace("_", " "), _ADVICE)
+            refuse(name.lower() if name.startswith("IVO_") else name.replace("_", " "), _ADVICE)
         arguments = [self._double(item) if of_doubles else self.sql(item) for item in node.arguments]
         if name in _DIVISIONS and constant(node.arguments[1]) in (None, 0):
             arguments[1] = f"NULLIF({arguments[1]}, 0)"
         listed = ("DISTINCT " if node.args.get("distinct") else "") + ", ".join(arguments)
         return template.format(*arguments) if "{}" not in template else template.replace("{}", listed)
 
+    def adql_let(self, node: Let) -> str:
+        """A value whose names are written out: Oracle has none for the values of an expression."""
+        texts = [f"({self.adql_argument(value)})" for value in node.expressions]
+        for name, text in zip(node.args["names"], texts, strict=True):
+            self.locals[node.args["scope"], name] = text
+        return str(self.sql(node, "this"))
+
+    def adql_argument(self, node: exp.Expr) -> str:
+        """A value, in double precision if it is no integer."""
+        return self._double(node) if kind_of(described(node)) is Kind.REAL else str(self.sql(node))
+
     def _double(self, node: exp.Expr) -> str:
-        return self.sql(node) if is_binary(node) else f"CAST({self.sql(node)} AS BINARY_DOUBLE)"
+        text = self.sql(node)
+        if not is_binary(node):
+            return f"CAST({text} AS BINARY_DOUBLE)"
+        return f"({text})" if isinstance(node, exp.Binary | exp.Neg) else str(text)
 
     def adql_output(self, node: Call) -> str:
         """An output in the type that its column declares."""
@@ -325,6 +346,11 @@ class _Generator(OracleGenerator):
             refuse(f"A word of more than {_LONGEST_PATTERN} bytes")
         return f"REGEXP_LIKE({self.sql(text)}, {self.sql(exp.Literal.string(pattern))}, 'i')"
 
+    def adql_bits(self, node: Call) -> str:
+        """The bits of an integer taken apart or together."""
+        value, bits = node.arguments
+        return interleaved(node.this, self.sql(value), int(bits.this))
+
     def adql_cell(self, node: Call) -> str:
         """The number of the cube that holds a vector."""
         *axes, scale = map(self.sql, node.arguments)
@@ -345,7 +371,10 @@ _METHODS: Mapping[str, str] = {
     "IVO_TO_JD": "adql_days",
     "IVO_STRING_AGG": "adql_joined_strings",
     "HAS_WORD": "adql_has_word",
+    "HAS_WORDS": "adql_has_word",
     "CELL": "adql_cell",
+    "SPREAD_BITS": "adql_bits",
+    "EVEN_BITS": "adql_bits",
 }
 _ADVICE = "Points, circles, and convex polygons in numbers can be used in conditions."
 _DIALECT = Oracle()

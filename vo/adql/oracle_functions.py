@@ -8,7 +8,7 @@ from typing import NoReturn
 from sqlglot import exp
 
 from vo.adql.kinds import SHAPES, Kind, kind_of
-from vo.adql.nodes import Call
+from vo.adql.nodes import Call, Let, Local, described
 from vo.catalog import Column
 from vo.errors import Problem, QueryError
 
@@ -39,6 +39,7 @@ FUNCTIONS: Mapping[str, str] = {
     "BIT_OR": "({0} + {1} - BITAND({0}, {1}))",
     "BIT_XOR": "({0} + {1} - 2 * BITAND({0}, {1}))",
     "BIT_NOT": "(-1 - {0})",
+    "MATCHED": "REGEXP_SUBSTR({0}, {1}, 1, 1, 'c', {2})",
     "HASH_LIST_HAS": "CASE WHEN {0} IS NOT NULL AND {1} IS NOT NULL AND INSTR({1}, '#') = 0 "
     "THEN INSTR('#' || LOWER({0}) || '#', '#' || LOWER({1}) || '#') "
     "WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN 0 END > 0",
@@ -114,18 +115,23 @@ def bounded(sql: str) -> str:
 
 def is_binary(node: exp.Expr) -> bool:
     """Whether a value is a BINARY_DOUBLE or BINARY_FLOAT for certain: columns may be NUMBER."""
+    found = False
     match node:
-        case exp.Paren() | exp.Neg():
-            return is_binary(node.this)
+        case exp.Paren() | exp.Neg() | Let():
+            found = is_binary(node.this)
         case exp.Literal():
-            return not node.is_string and "e" in node.this
+            found = not node.is_string and "e" in node.this
         case exp.Cast():
-            return str(node.args["to"].this) != "BIGINT"
+            found = str(node.args["to"].this) != "BIGINT"
+        case Local():
+            found = kind_of(described(node)) is Kind.REAL
+        case Call() if node.this in ("ABS", "FLOOR", "CEILING"):
+            found = is_binary(node.arguments[0])
         case Call():
-            return node.this in OF_DOUBLES or node.this in ("PI", "CAST_REAL", "CAST_DOUBLE")
+            found = node.this in OF_DOUBLES or node.this in ("PI", "CAST_REAL", "CAST_DOUBLE")
         case exp.Add() | exp.Sub() | exp.Mul() | exp.Div():
-            return is_binary(node.expression) or is_binary(node.this)
-    return False
+            found = is_binary(node.expression) or is_binary(node.this)
+    return found
 
 
 def _cell_term(value: str) -> str:
@@ -138,3 +144,29 @@ def cell(values: list[str]) -> str:
     """The number of the cube with three values as its coordinates."""
     x, y, z = map(_cell_term, values)
     return f"(({x}) * 4398046511104 + ({y}) * 2097152 + ({z}))"
+
+
+def interleaved(name: str, value: str, bits: int) -> str:
+    """SPREAD_BITS or EVEN_BITS of a number with so many bits to spread or to keep, looked up in strings.
+
+    Oracle has no operator that shifts bits.
+    """
+    spreads = name == "SPREAD_BITS"
+    taken, given = (5, 10) if spreads else (6, 3)
+    found = [_spread(i) if spreads else _gathered(i) for i in range(1 << taken)]
+    width = len(str(max(found)))
+    table = "".join(f"{item:0{width}d}" for item in found)
+    terms = []
+    for start in range(0, bits if spreads else 2 * bits, taken):
+        digit = f"MOD(FLOOR({value} / {1 << start}), {1 << taken})"
+        looked_up = f"CAST(SUBSTR('{table}', {digit} * {width} + 1, {width}) AS NUMBER(19))"
+        terms.append(f"{looked_up} * {1 << (start // taken * given)}")
+    return f"({' + '.join(terms)})" if terms else "0"
+
+
+def _spread(value: int) -> int:
+    return sum((value >> i & 1) << 2 * i for i in range(value.bit_length()))
+
+
+def _gathered(value: int) -> int:
+    return sum((value >> 2 * i & 1) << i for i in range(value.bit_length()))

@@ -21,7 +21,7 @@ LONGEST_LIST = 1000
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 _CONDITIONS = (*_COMPARISONS, exp.And, exp.Or, exp.Not, exp.Between, exp.In, exp.Like, exp.ILike, exp.Is)
-_CONDITION_CALLS = frozenset({"HAS_WORD", "HASH_LIST_HAS"})
+_CONDITION_CALLS = frozenset({"HAS_WORD", "HAS_WORDS", "HASH_LIST_HAS"})
 _DEGREE = math.pi / 180
 
 
