@@ -11,9 +11,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "vo"
 
 LAYERS = """
-errors reserved lifeline | catalog | result config
+errors reserved lifeline | log | catalog | result config
 adql | db votable | sample | formats tablefiles
-auth dali | page | vosi uws
+auth dali access | page | vosi uws
 context
 tap sia footprint anomaly portal
 jobs

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from vo import __version__, home
+from vo.access import AccessLog
 from vo.config import Config
 from vo.context import open_context
 from vo.dali import EXCEPTION_HANDLERS
@@ -40,7 +42,7 @@ def create_app(config: Config) -> Starlette:
                 await context.watch.close()
                 await context.relay_async.aclose()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             *file_routes(),
             *(route for service in SERVICES for route in service.routes()),
@@ -52,12 +54,15 @@ def create_app(config: Config) -> Starlette:
         ],
         lifespan=lifespan,
     )
+    app.state.registry = CollectorRegistry()
+    return app
 
 
 def run_web(config: Config) -> None:
     """Serve the application until the process is told to stop."""
+    app = create_app(config)
     uvicorn.run(
-        create_app(config),
+        AccessLog(app, app.state.registry),
         host=config.host,
         port=config.port,
         log_config=None,

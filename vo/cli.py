@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vo import __version__
+from vo import __version__, log
 from vo.app import run_web
 from vo.catalog import Catalog
 from vo.check import check
@@ -51,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             host=getattr(options, "host", None),
             port=getattr(options, "port", None),
         )
-        _log_to_stderr(config)
+        log.configure(config.log_level, config.log_format)
         run: Callable[[argparse.Namespace, Config], None] = options.run
         run(options, config)
     except VOError as error:
@@ -90,16 +89,6 @@ def _parser() -> argparse.ArgumentParser:
     publisher.add_argument("--owner", help="schema of Oracle with the tables (default: the account's own)")
     command("check", _check, "Say whether settings, servers and releases are in order.")
     return parser
-
-
-def _log_to_stderr(config: Config) -> None:
-    logging.basicConfig(
-        level=config.log_level.upper(),
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-    )
-    for chatty in ("uvicorn", "celery", "kombu"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 _Command = argparse.ArgumentParser

@@ -62,6 +62,7 @@ class Config:
     oracle_wait_s: int = _setting(10, "Seconds that a query waits for a free session.")
     oracle_catalog: str = _setting("VO_CATALOG", "Table that `vo publish` writes, perhaps SCHEMA.TABLE.")
     log_level: str = _setting("info", "debug, info, warning or error.")
+    log_format: str = _setting("auto", "json, text, or auto: text on a terminal and JSON elsewhere.")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -30,9 +29,10 @@ from vo.errors import (
     UsageError,
     VOError,
 )
+from vo.log import logger
 from vo.votable.document import error_document
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 MAX_FIELDS = 1000
 """Parameters of one request at the most."""
@@ -255,7 +255,7 @@ def error_response(request: Request, error: Exception) -> Response:
     """
     known = _as_told(request, error)
     if known.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("%s %s: %s", request.method, request.url.path, known)
+        log.warning("refused", status=known.status, error=str(known))
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if isinstance(known, TransientError):
         headers["Retry-After"] = str(known.retry_after_s)
@@ -348,7 +348,7 @@ def _as_told(request: Request, error: Exception) -> VOError:
         return error
     if not isinstance(error, HTTPException):
         reference = uuid.uuid4().hex[:8]
-        log.error("%s %s failed (%s)", request.method, path, reference, exc_info=error)
+        log.error("failed", method=request.method, path=path, reference=reference, exc_info=error)
         return VOError(f"The service failed; tell its operators the reference {reference}.")
     if error.status_code == HTTPStatus.NOT_FOUND:
         return NotFoundError(f"There is no resource {path}.")

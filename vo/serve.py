@@ -7,7 +7,6 @@ server and a loop of sweeps. A child that dies is started again; a signal ends a
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import shutil
 import signal
@@ -32,6 +31,7 @@ from vo.config import Config, variable
 from vo.context import open_database
 from vo.errors import ConfigError
 from vo.lifeline import end_with_parent
+from vo.log import logger
 from vo.tap.schema import describe
 
 GRACE_S = 3.0
@@ -42,7 +42,7 @@ STEADY_S = 10.0
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  the directory made there is ours alone
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 @dataclass
@@ -75,7 +75,7 @@ class _Child:
             try:
                 os.killpg(self.process.pid, number)
             except ProcessLookupError:
-                log.debug("%s has ended already", self.name)
+                log.debug("a child has ended already", child=self.name)
 
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
@@ -136,7 +136,7 @@ def _restart_dead(children: list[_Child]) -> None:
             child.delay_s = 0.5
         else:
             child.delay_s = min(30.0, child.delay_s * 2)
-        log.error("%s ended with %s; started again", child.name, code)
+        log.error("a child ended and is started again", child=child.name, code=code)
         child.signal_group(signal.SIGKILL)  # what is left of a pool whose parent died
         child.start()
 

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from vo.auth import User, user_of
 from vo.dali import Params, accepted_form, error_as, prefers_page, read_params, read_text
 from vo.errors import UsageError
+from vo.log import is_about
 from vo.page import POLICY
 from vo.uws import actions
 from vo.uws.download import Download
@@ -101,9 +102,11 @@ class Call:
 
     async def job(self) -> Job:
         """The job that the path names, if the user may see it."""
-        return await run_in_threadpool(
+        job = await run_in_threadpool(
             actions.find_job, self.context, self.kind, self.user, self.step("job_id")
         )
+        is_about(job)
+        return job
 
     async def quoted(self, job: Job) -> Job:
         """The job with its quote."""
@@ -162,6 +165,7 @@ async def create_job(call: Call) -> Response:
     """POST /{jobs}."""
     params = await call.params()
     job = await run_in_threadpool(actions.create_job, call.context, call.kind, call.user, params)
+    is_about(job)
     return see_other(call.place.job(job.id))
 
 
@@ -200,6 +204,7 @@ async def rerun_job(call: Call) -> Response:
     """POST …/rerun: a new job with the parameters of this one, started at once; points to the new job."""
     job, params = await call.job(), await call.params()
     again = await run_in_threadpool(actions.rerun_job, call.context, call.kind, call.user, job, params)
+    is_about(again)
     return see_other(call.place.job(again.id))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 from redis import Redis
 from redis.exceptions import RedisError
 
+from vo.log import logger
 from vo.uws.job import Job, Phase
 
 KEPT = 50
@@ -20,7 +20,7 @@ KEPT = 50
 ENOUGH = 3
 """Runs below which nothing is predicted."""
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class Pace(Protocol):
@@ -64,7 +64,7 @@ class RedisPace:
                     f"vo:runs:{kind}", 0, KEPT - 1
                 ).execute()
         except RedisError as error:
-            log.warning("the time of a run is not remembered: %s", error)
+            log.warning("the time of a run is not remembered", error=str(error))
 
     def recent(self, kind: str) -> Sequence[float]:
         """The seconds of the latest runs; none when they cannot be had, as no quote is worth an error."""

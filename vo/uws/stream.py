@@ -16,6 +16,7 @@ from vo.auth import User
 from vo.config import Config
 from vo.dali import Params
 from vo.errors import ConflictError, NotFoundError, ReportedError
+from vo.log import is_about
 from vo.uws.job import SYNC_LANE, Job, Phase, new_job_id
 from vo.uws.relay import Head, RelayReader
 from vo.uws.services import Services
@@ -65,6 +66,7 @@ class SyncResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI
         """Answer, unless the client leaves first."""
+        is_about(self._job)
         answer = asyncio.create_task(self._answer(send))
         departure = asyncio.create_task(_departure(receive))
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
 from vo.errors import TransientError
+from vo.log import logger
 from vo.uws.job import Phase
 from vo.uws.memory import MemoryJobStore
 from vo.uws.redis_store import PHASE_CHANNEL
@@ -30,7 +30,7 @@ RECHECK_S = 5.0
 
 _BACKOFF_S = (0.1, 5.0)
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class JobWatch(Protocol):
@@ -84,7 +84,7 @@ class RedisJobWatch:
             try:
                 await self._hear()
             except (RedisError, OSError) as error:
-                log.warning("the subscription to phases was lost: %s", error)
+                log.warning("the subscription to phases was lost", error=str(error))
             pause_s = _BACKOFF_S[0] if self._subscribed.is_set() else min(2 * pause_s, longest_s)
             self._subscribed.clear()
             await asyncio.sleep(pause_s)
