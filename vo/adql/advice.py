@@ -33,9 +33,22 @@ _ADVICE: Mapping[str, str] = {
     "MINUS": "Write EXCEPT.",
     "NULLS": "Rows without a value come last, with DESC first; this cannot be changed.",
     "ROWS": "OFFSET takes a number alone.",
-    "==": "Write =.",
     ";": "Send one query at a time.",
     "IS": "Only IS NULL and IS NOT NULL exist.",
+    "TRUE": "There are no boolean literals: a boolean column is compared with 1 and 0.",
+    "FALSE": "There are no boolean literals: a boolean column is compared with 1 and 0.",
+    "SIMILAR": "Write LIKE or ILIKE with % and _.",
+    "RLIKE": "Write LIKE or ILIKE with % and _.",
+    "GLOB": "Write LIKE or ILIKE with % and _.",
+    "DIV": "Integers divide to integers: a / b.",
+    "INTERVAL": "Compare with a timestamp in writing: '2026-01-02T03:04:05'.",
+    "CURRENT_DATE": "Compare with a timestamp in writing: '2026-01-02T03:04:05'.",
+    "CURRENT_TIMESTAMP": "Compare with a timestamp in writing: '2026-01-02T03:04:05'.",
+    "USING": "USING and ON stand behind the second table of a JOIN.",
+    "ON": "ON and USING stand behind the second table of a JOIN.",
+    "VALUES": "Upload the values as a table.",
+    "OUTER": "Write LEFT, RIGHT or FULL in front of OUTER JOIN.",
+    "LATERAL": "A sub-query of FROM does not see the tables beside it.",
     "RECURSIVE": "WITH is not recursive in ADQL.",
     "SAMPLE": "Take a random part by WHERE RAND() < 0.01.",
     "REGEXP": "Write LIKE or ILIKE with % and _.",
@@ -53,6 +66,29 @@ _FUNCTIONS: Mapping[str, str] = {
     "NULLIF": "Write CASE WHEN a = b THEN NULL ELSE a END.",
     "CONCAT": "Write a || b.",
     "CONVERT": "Write CAST(x AS type).",
+    "ISNULL": "Write x IS NULL, or COALESCE(a, b).",
+    "LENGTH": "Write LIKE with one _ for each character.",
+    "SUBSTRING": "Write LIKE with % and _.",
+    "SUBSTR": "Write LIKE with % and _.",
+    "TRIM": "Write LIKE with % and _.",
+    "NOW": "Compare with a timestamp in writing: '2026-01-02T03:04:05'.",
+    "GETDATE": "Compare with a timestamp in writing: '2026-01-02T03:04:05'.",
+    "IF": "Write CASE WHEN … THEN … ELSE … END.",
+    "IIF": "Write CASE WHEN … THEN … ELSE … END.",
+    "DECODE": "Write CASE WHEN … THEN … ELSE … END.",
+    "GREATEST": "Write CASE WHEN a > b THEN a ELSE b END.",
+    "LEAST": "Write CASE WHEN a < b THEN a ELSE b END.",
+    "SIGN": "Write CASE WHEN x < 0 THEN -1 WHEN x > 0 THEN 1 ELSE 0 END.",
+    "STDDEV": "Write SQRT(AVG(x * x) - AVG(x) * AVG(x)).",
+    "VARIANCE": "Write AVG(x * x) - AVG(x) * AVG(x).",
+    "FLOAT": "Write CAST(x AS DOUBLE PRECISION).",
+    "LOG2": "Write LOG(x) / LOG(2).",
+    "MEDIAN": "ADQL has AVG, COUNT, MAX, MIN and SUM.",
+    "ROW_NUMBER": "ADQL has no window functions.",
+    "RANK": "ADQL has no window functions.",
+    "UNNEST": "ADQL has no arrays.",
+    "Q3C_RADIAL_QUERY": "Write 1 = CONTAINS(POINT(ra, dec), CIRCLE(lon, lat, radius)).",
+    "Q3C_JOIN": "Write DISTANCE(a.ra, a.dec, b.ra, b.dec) < radius.",
 }
 _STATEMENTS = frozenset("INSERT UPDATE DELETE DROP CREATE ALTER COPY ATTACH PRAGMA SET CALL EXPLAIN".split())
 
@@ -61,12 +97,12 @@ def for_token(token: Token, following: Token) -> str | None:
     """What helps someone who wrote `token` where it cannot stand."""
     if token.kind == "word" and token.value in _STATEMENTS and following.kind in ("word", "delimited"):
         return "Only queries are taken: SELECT, or WITH … SELECT."
-    if token.kind == "operator" and token.value == "," and following.value == "FROM":
-        return "Leave out the comma before FROM."
+    if token.kind == "word" and token.value == "FROM":
+        return "A column is missing in front of FROM, or a comma too many stands there."
+    if token.kind == "operator" and token.value in (",", ")"):
+        return "A value is missing here, or a comma is too many."
     if token.kind == "operator" and following.kind == "operator" and token.value == following.value == "=":
         return "Write a single =."
-    if token.kind == "string":
-        return 'A name that needs quotes is written between double quotes: "name".'
     if token.kind in ("word", "operator"):
         return _ADVICE.get(token.value)
     return None
@@ -78,6 +114,29 @@ def for_reserved(token: Token) -> str:
     if advice is not None:
         return advice
     return f'Write it as the delimited identifier "{token.text}".'
+
+
+def for_name(token: Token) -> str | None:
+    """What to write where a name must stand."""
+    if token.kind == "string":
+        return 'A name that needs quotes is written between double quotes: "name".'
+    if token.kind == "number":
+        return 'A name that begins with a digit is written between double quotes: "2mass".'
+    return None
+
+
+def for_alias(following: Token) -> str | None:
+    """What may be missing where two words stand beside each other."""
+    if following.kind in ("word", "delimited") and not following.is_reserved:
+        return "A comma may be missing, or AND."
+    return None
+
+
+def for_count(token: Token) -> str:
+    """How a number of rows or characters is written."""
+    if token.kind == "operator" and token.value == "(":
+        return "Leave out the parentheses."
+    return "Write digits alone, such as 10."
 
 
 def for_function(name: str) -> str | None:
@@ -101,9 +160,3 @@ def did_you_mean(candidates: Sequence[str]) -> str | None:
 def for_keyword(word: str) -> str | None:
     """A misspelt keyword: the reserved word that is meant."""
     return did_you_mean(nearest(word, sorted(RESERVED & CLAUSES), 1))
-
-
-NEVER_ALIASES = frozenset(
-    {"LIMIT", "OVER", "QUALIFY", "MINUS", "WINDOW", "TABLESAMPLE", "PIVOT", "UNPIVOT", "ASOF"}
-)
-"""Words of other dialects that would pass for an alias, and be a surprise."""

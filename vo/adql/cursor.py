@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from sqlglot import exp
@@ -10,6 +11,10 @@ from vo.adql import advice
 from vo.adql.features import OFFERED
 from vo.adql.problems import Problems
 from vo.adql.tokens import Token, scan
+from vo.errors import QueryError
+
+_LONGEST = 40
+"""Characters of a token that a message repeats."""
 
 _Node = TypeVar("_Node", bound=exp.Expr)
 
@@ -49,8 +54,36 @@ class Cursor:
     def expect(self, value: str, context: str) -> Token:
         """Step over the word or sign that must stand here."""
         if not self.at(value):
-            self.refuse(f"Expected {value} {context}")
+            self.refuse(f"Expected {value} {context}", suggestion=self._unclosed() if value == ")" else None)
         return self.advance()
+
+    def _unclosed(self) -> str | None:
+        """Where the parenthesis is that nothing closes, at the end of the query."""
+        if self.token.kind != "end":
+            return None
+        opened: list[Token] = []
+        for token in self._tokens:
+            if token.kind == "operator" and token.value == "(":
+                opened.append(token)
+            elif token.kind == "operator" and token.value == ")" and opened:
+                opened.pop()
+        line, column = self.problems.place(opened[-1].start)
+        return f"The parenthesis at line {line}, column {column} is not closed."
+
+    def note(
+        self,
+        message: str,
+        token: Token | None = None,
+        *,
+        rule: str | None = None,
+        suggestion: str | None = None,
+    ) -> None:
+        """Keep the problem of a syntax that is not ADQL, with the advice for its token."""
+        token = token or self.token
+        if message.startswith("Expected"):
+            message = f"{message}, not {_shown(token)}"
+            suggestion = suggestion or advice.for_token(token, self._behind(token))
+        self.problems.add(message, token.span, rule=rule or "ADQL 2.1, appendix A", suggestion=suggestion)
 
     def refuse(
         self,
@@ -60,14 +93,54 @@ class Cursor:
         rule: str | None = None,
         suggestion: str | None = None,
     ) -> NoReturn:
-        """Raise the QueryError of a syntax that is not ADQL, with the advice for its token."""
-        token = token or self.token
-        found = "the end of the query" if token.kind == "end" else token.text
-        if message.startswith("Expected"):
-            message = f"{message}, not {found}"
-            suggestion = suggestion or advice.for_token(token, self.following)
-        self.problems.add(message, token.span, rule=rule or "ADQL 2.1, appendix A", suggestion=suggestion)
+        """Raise the QueryError of a syntax that is not ADQL and after which no sense can be made."""
+        self.note(message, token, rule=rule, suggestion=suggestion)
         raise self.problems.error()
+
+    def _behind(self, token: Token) -> Token:
+        return self.following if token is self.token else self.token
+
+    # --- going on behind a problem
+
+    def going_on(self, rule: Callable[[], exp.Expr], *stops: str) -> exp.Expr:
+        """What `rule` reads; where it cannot, its problem is kept and reading goes on at one of `stops`.
+
+        So a query is told all its faults at once. What was not understood is a NULL marked as `unread`.
+        """
+        begun, start, state = self._index, self.token.start, self._state()
+        try:
+            return rule()
+        except QueryError:
+            if self.problems.enough or not self._skip(begun, stops):
+                raise
+        self._restore(state)
+        node = self.marked(exp.Null(), start)
+        node.meta["unread"] = True
+        return node
+
+    def skip_to(self, *stops: str) -> bool:
+        """Step to the first of `stops` outside parentheses, or the one that closes them, if there is any."""
+        return self._skip(self._index, stops)
+
+    def _skip(self, begun: int, stops: tuple[str, ...]) -> bool:
+        depth = 0
+        for place in range(begun, len(self._tokens)):
+            token = self._tokens[place]
+            sign = token.value if token.kind in ("word", "operator") else ""
+            outside = depth == 0 and (sign == ")" or sign in stops or token.kind == "end")
+            if outside and place >= self._index:
+                self._index, self.token = place, token
+                return True
+            if outside and sign == ")":
+                return False
+            depth += (sign == "(") - (sign == ")")
+        return False
+
+    def _state(self) -> tuple[int, ...]:
+        return ()
+
+    def _restore(self, state: tuple[int, ...]) -> None:
+        """Set back what rules count while they are inside each other."""
 
     def marked(self, node: _Node, start: int) -> _Node:
         """`node`, with the place where it was written: from offset `start` to the last token taken."""
@@ -83,7 +156,7 @@ class Cursor:
     # --- names
 
     def identifier(self, what: str) -> exp.Identifier:
-        """A regular or delimited identifier (ADQL 2.1, 2.1.3)."""
+        """A regular or delimited identifier (ADQL 2.1, 2.1.5 and 2.1.6)."""
         token = self.token
         if token.is_reserved:
             self.refuse(
@@ -92,7 +165,7 @@ class Cursor:
                 suggestion=advice.for_reserved(token),
             )
         if token.kind not in ("word", "delimited"):
-            self.refuse(f"Expected {what}")
+            self.refuse(f"Expected {what}", suggestion=advice.for_name(token))
         self.advance()
         name = token.text if token.kind == "word" else token.value
         return self.marked(exp.Identifier(this=name, quoted=token.kind == "delimited"), token.start)
@@ -104,3 +177,10 @@ class Cursor:
             self.advance()
             names.append(self.identifier(what))
         return names
+
+
+def _shown(token: Token) -> str:
+    """A token as a message repeats it."""
+    if token.kind == "end":
+        return "the end of the query"
+    return token.text if len(token.text) <= _LONGEST else f"{token.text[:_LONGEST]}…"

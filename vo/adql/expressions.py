@@ -1,7 +1,7 @@
 """The grammar of values and conditions (ADQL 2.1, appendix A), by operator precedence.
 
 Values and conditions share one set of rules here; which of the two may stand where is a matter of
-types, and judged in `values.py`.
+types, and judged in `reader.py`.
 """
 
 from __future__ import annotations
@@ -31,18 +31,15 @@ _COMPARISONS: dict[str, type[exp.Expr]] = {
     ">": exp.GT,
     ">=": exp.GTE,
 }
-_OR, _AND, _NOT, _PREDICATE, _LOWEST_VALUE = 1, 2, 3, 4, 5
+_OR, _AND, _NOT, _PREDICATE, _VALUE = 1, 2, 3, 4, 5
 _BINARY: dict[str, tuple[int, type[exp.Expr]]] = {
-    "|": (5, exp.BitwiseOr),
-    "^": (6, exp.BitwiseXor),
-    "&": (7, exp.BitwiseAnd),
-    "||": (8, exp.DPipe),
-    "+": (9, exp.Add),
-    "-": (9, exp.Sub),
-    "*": (10, exp.Mul),
-    "/": (10, exp.Div),
+    "||": (5, exp.DPipe),
+    "+": (6, exp.Add),
+    "-": (6, exp.Sub),
+    "*": (7, exp.Mul),
+    "/": (7, exp.Div),
 }
-_UNARY = 11
+_UNJOINED = (exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Div)
 _NAMES = ("this", "table", "db", "catalog")
 _PREDICATES = frozenset({"NOT", "BETWEEN", "IN", "LIKE", "ILIKE", "IS"})
 _CONNECTORS: dict[str, tuple[int, type[exp.Connector]]] = {"OR": (_OR, exp.Or), "AND": (_AND, exp.And)}
@@ -76,20 +73,30 @@ class Expressions(Cursor):
 
     def value(self) -> exp.Expr:
         """A value expression."""
-        return self.expression(_LOWEST_VALUE)
+        return self.expression(_VALUE)
 
     def _prefix(self, binding: int) -> exp.Expr:
         start = self.token.start
         if self.at("NOT") and binding <= _NOT:
             self.advance()
-            return self.marked(exp.Not(this=self.expression(_NOT)), start)
-        if self.take("-"):
-            return self.marked(exp.Neg(this=self.expression(_UNARY)), start)
-        if self.take("+"):
-            return self.marked(exp.Paren(this=self.expression(_UNARY)), start)
-        if self.take("~"):
-            return self.marked(exp.BitwiseNot(this=self.expression(_UNARY)), start)
-        return self._primary()
+            if self.at("NOT"):
+                self.note("NOT stands twice", suggestion="Leave out both, or write NOT (NOT …).")
+            while self.take("NOT"):
+                continue
+            return self.marked(exp.Not(this=self.expression(_PREDICATE)), start)
+        sign = self.take("-", "+")
+        if sign is None:
+            return self._primary()
+        if self.at("-", "+"):
+            self.refuse(
+                "Two signs in a row", rule="ADQL 2.1, appendix A, factor", suggestion="Write -(-x), or x alone."
+            )
+        value = self._primary()
+        if sign.value == "-":
+            return self.marked(exp.Neg(this=value), start)
+        node = self.marked(exp.Paren(this=value), start)
+        node.meta["sign"] = "+"
+        return node
 
     def _operator(self, binding: int) -> Callable[[exp.Expr], exp.Expr] | None:
         """The rule that goes on behind a left operand, or None where the expression ends."""
@@ -127,15 +134,37 @@ class Expressions(Cursor):
         return node
 
     def _binary(self, left: exp.Expr, power: int, operation: type[exp.Expr]) -> exp.Expr:
-        self.advance()
-        return operation(this=left, expression=self.expression(power + 1))
+        token = self.advance()
+        if operation is not exp.DPipe:
+            return operation(this=left, expression=self.expression(power + 1))
+        if isinstance(left, _UNJOINED) or "sign" in left.meta or self.at("-", "+"):
+            self.refuse(
+                "|| joins single values",
+                token,
+                rule="ADQL 2.1, appendix A, concatenation",
+                suggestion="Write parentheses around the arithmetic.",
+            )
+        return operation(this=left, expression=self._primary())
 
     def _comparison(self, left: exp.Expr) -> exp.Expr:
-        operation = _COMPARISONS[self.advance().value]
+        sign = self.advance()
+        operation = _COMPARISONS[sign.value]
+        if sign.value == "=" and self.at("=") and self.token.start == sign.span[1]:
+            self.note("== is not ADQL", sign, suggestion="Write a single =.")
+            self.advance()
+        self._refuse_quantifier()
         node = operation(this=left, expression=self.value())
         if self.token.value in _COMPARISONS and self.token.kind == "operator":
             self.refuse("Comparisons do not chain", suggestion="Write a < b AND b < c, or BETWEEN.")
         return node
+
+    def _refuse_quantifier(self) -> None:
+        if self.at("ALL", "ANY", "SOME"):
+            self.refuse(
+                f"A comparison with {self.token.value} is not ADQL",
+                rule="ADQL 2.1, appendix A, comparison_predicate",
+                suggestion="Write IN (SELECT …), or EXISTS (SELECT … WHERE …).",
+            )
 
     def _predicate(self, left: exp.Expr) -> exp.Expr:
         """BETWEEN, IN, LIKE, ILIKE and IS NULL, each with its NOT."""
@@ -143,6 +172,13 @@ class Expressions(Cursor):
         if self.take("IS"):
             negated = self.take("NOT")
             self.expect("NULL", "behind IS")
+            if not isinstance(left, exp.Column):
+                self.note(
+                    "IS NULL asks of a column",
+                    self._tokens[self._index - 1],
+                    rule="ADQL 2.1, appendix A, null_predicate",
+                    suggestion="Name the value in a sub-query: FROM (SELECT … AS v FROM …) AS t WHERE t.v IS NULL.",
+                )
             node: exp.Expr = exp.Is(this=left, expression=exp.Null())
         else:
             negated = self.take("NOT")
@@ -161,12 +197,18 @@ class Expressions(Cursor):
             else:
                 self.refuse("Expected BETWEEN, IN, LIKE or ILIKE behind NOT")
         if self.at("ESCAPE"):
-            self.refuse("LIKE has no ESCAPE in ADQL", rule="ADQL 2.1, appendix A, like_predicate")
+            self.note(
+                "LIKE has no ESCAPE in ADQL",
+                rule="ADQL 2.1, appendix A, like_predicate",
+                suggestion="_ in a pattern stands for any character, itself among them.",
+            )
+            self.advance()
+            self.value()
         return exp.Not(this=self.marked(node, start)) if negated else node
 
     def _in(self, left: exp.Expr) -> exp.Expr:
         self.expect("(", "behind IN")
-        if self.at("SELECT", "("):
+        if self.at("SELECT", "(") or self.token.kind in ("word", "delimited"):
             query = self.subquery_or_none()
             if query is not None:
                 self.expect(")", "behind the sub-query")
@@ -187,7 +229,7 @@ class Expressions(Cursor):
     def _primary(self) -> exp.Expr:
         """A literal, a column, a call, or an expression in parentheses."""
         token = self.token
-        if token.kind in ("string", "number", "hex"):
+        if token.kind in ("string", "number"):
             self.advance()
             make = exp.Literal.string if token.kind == "string" else exp.Literal.number
             return self.marked(make(token.value), token.start)
@@ -290,7 +332,7 @@ class Expressions(Cursor):
         """An unsigned integer without point or exponent."""
         token = self.token
         if token.kind != "number" or not token.value.isdigit() or not least <= int(token.value) < 2**63:
-            self.refuse(f"Expected {what} as a whole number")
+            self.refuse(f"Expected {what} as a whole number", suggestion=advice.for_count(token))
         self.advance()
         return int(token.value)
 
@@ -299,7 +341,7 @@ class Expressions(Cursor):
         self.expect("(", "behind EXISTS")
         query = self.subquery_or_none()
         if query is None:
-            self.refuse("Expected SELECT in EXISTS")
+            self.refuse("Expected SELECT in EXISTS", rule="ADQL 2.1, appendix A, exists_predicate")
         self.expect(")", "behind the sub-query")
         return exp.Exists(this=query)
 
@@ -324,6 +366,12 @@ class Expressions(Cursor):
         self.expect(")", f"to close {token.text}(")
         distinct = quantifier is not None and quantifier.value == "DISTINCT"
         return self.marked(Call(this=token.value, expressions=arguments, distinct=distinct), token.start)
+
+    def _state(self) -> tuple[int, ...]:
+        return (self._depth,)
+
+    def _restore(self, state: tuple[int, ...]) -> None:
+        (self._depth,) = state
 
     def subquery_or_none(self) -> exp.Expr | None:
         """A query, or None (and nothing read) if the parenthesis holds values."""

@@ -1,43 +1,46 @@
-"""The grammar of queries (ADQL 2.1, appendix A): SELECT, FROM, joins, set operators, WITH."""
+"""The grammar of queries (ADQL 2.1, appendix A): SELECT, set operators, ORDER BY, WITH."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from sqlglot import exp
 
 from vo.adql import advice
-from vo.adql.expressions import Expressions
-from vo.adql.nodes import Joined
+from vo.adql.table_references import CLAUSES, MAX_OPERANDS, TableReferences
 from vo.adql.tokens import Token
 
 MAX_QUERIES = 20
 """Sub-queries inside sub-queries at the most."""
-
-MAX_OPERANDS = 100
-"""Tables of one FROM, or operands of one chain of set operators, at the most."""
 
 _SETS: dict[str, type[exp.SetOperation]] = {
     "UNION": exp.Union,
     "EXCEPT": exp.Except,
     "INTERSECT": exp.Intersect,
 }
-_JOIN_WORDS = frozenset({"NATURAL", "INNER", "LEFT", "RIGHT", "FULL", "JOIN"})
-_BEHIND_QUERY = frozenset({")", "UNION", "EXCEPT", "INTERSECT", "ORDER", "OFFSET"})
+
 
 
 def parse(query: str) -> exp.Query:
     """The tree of one ADQL query; whatever else the text holds is refused by a QueryError."""
-    return Grammar(query).whole()
+    grammar = Grammar(query)
+    tree = grammar.whole()
+    grammar.problems.raise_any()
+    return tree
 
 
-class Grammar(Expressions):
-    """The rules of queries above those of expressions."""
+class Grammar(TableReferences):
+    """The rules of queries above those of tables and expressions."""
 
     def __init__(self, query: str) -> None:
         super().__init__(query)
         self._queries = 0
 
     def whole(self) -> exp.Query:
-        """One query up to the end of the text; a single semicolon may close it."""
+        """One query up to the end of the text, which a single semicolon may close.
+
+        What is wrong with it and still made sense is in `problems`, for the caller to raise.
+        """
         ctes: list[exp.Expr] = []
         start = self.token.start
         if self.at("WITH"):
@@ -51,16 +54,29 @@ class Grammar(Expressions):
         query = self.select_expression()
         self.take(";")
         if self.token.kind != "end":
-            self.refuse("Expected the end of the query")
+            self.note("Expected the end of the query", suggestion=self._out_of_order())
         if ctes:
             query.set("with_", exp.With(expressions=ctes))
         return self.marked(query, start)
+
+    def _out_of_order(self) -> str | None:
+        if self.at("WHERE", "GROUP", "HAVING", "ORDER"):
+            return "The order is FROM, WHERE, GROUP BY, HAVING, ORDER BY, OFFSET, each of them once."
+        if self.at(")"):
+            return "No parenthesis is open here."
+        return None
 
     def _with_query(self) -> exp.Expr:
         start = self.token.start
         if self.at("RECURSIVE"):
             self.refuse("WITH is not recursive in ADQL", rule="ADQL 2.1, 4.5")
         name = self.identifier("the name of the query")
+        if self.at("("):
+            self.refuse(
+                "The columns of a WITH query are not named here",
+                rule="ADQL 2.1, appendix A, with_query",
+                suggestion="Name them inside: WITH q AS (SELECT x AS a, …).",
+            )
         self.expect("AS", "behind the name of the query")
         self.expect("(", "behind AS")
         query = self.select_expression()
@@ -118,9 +134,7 @@ class Grammar(Expressions):
     def _order_by(self) -> exp.Expr:
         self.advance()
         self.expect("BY", "behind ORDER")
-        terms = [self._order_term()]
-        while self.take(","):
-            terms.append(self._order_term())
+        terms = self._several(self._order_term, *CLAUSES)
         return exp.Order(expressions=terms)
 
     def _order_term(self) -> exp.Expr:
@@ -147,32 +161,63 @@ class Grammar(Expressions):
         if self.take("TOP"):
             rows = exp.Literal.number(self.unsigned("the number of rows behind TOP"))
             select.set("limit", exp.Limit(expression=rows))
+            if self.at("ALL", "DISTINCT"):
+                self.note("Expected a value")
+                self.advance()
         select.set("expressions", self._select_list())
-        self.expect("FROM", "behind the columns")
-        select.set("from_", exp.From(this=self._from()))
+        self._expect_from()
+        select.set("from_", exp.From(this=self.from_()))
         if self.take("WHERE"):
-            select.set("where", exp.Where(this=self.expression()))
+            select.set("where", exp.Where(this=self._condition()))
         if self.take("GROUP"):
             self.expect("BY", "behind GROUP")
-            select.set("group", exp.Group(expressions=self.listed()))
+            select.set("group", exp.Group(expressions=self._several(self.value, *CLAUSES)))
         if self.take("HAVING"):
-            select.set("having", exp.Having(this=self.expression()))
+            select.set("having", exp.Having(this=self._condition()))
         return self.marked(select, start)
+
+    def _expect_from(self) -> None:
+        """FROM, perhaps behind something that is not understood."""
+        if not self.at("FROM"):
+            self.note("Expected FROM behind the columns", suggestion=self._about_missing_from())
+            if self.problems.enough or not self.skip_to("FROM") or not self.at("FROM"):
+                raise self.problems.error()
+        self.advance()
+
+    def _about_missing_from(self) -> str | None:
+        if self.token.kind == "end":
+            return "Every query reads a table: SELECT … FROM table."
+        if self.at("INTO"):
+            return "Results are not stored in tables; leave out INTO."
+        if self.token.kind in ("word", "delimited", "number", "string") and not self.token.is_reserved:
+            return "A comma may be missing in front of it."
+        return None
+
+    def _condition(self) -> exp.Expr:
+        return self.going_on(self.expression, *CLAUSES)
+
+    def _several(self, rule: Callable[[], exp.Expr], *stops: str) -> list[exp.Expr]:
+        """What commas separate; one that is not understood does not keep the others from being read."""
+        items = [self.going_on(rule, ",", *stops)]
+        while self.take(","):
+            items.append(self.going_on(rule, ",", *stops))
+        return items
 
     def _select_list(self) -> list[exp.Expr]:
         star = self.token
-        if self.take("*"):
-            if self.at(","):
-                self.refuse(
-                    "* stands alone",
-                    suggestion="Write t.*, … with the name of the table.",
-                    rule="ADQL 2.1, 2.2",
-                )
-            return [self.marked(exp.Star(), star.start)]
-        items = [self._select_item()]
-        while self.take(","):
-            items.append(self._select_item())
+        if not self.take("*"):
+            return self._several(self._select_item, *CLAUSES)
+        items = [self.marked(exp.Star(), star.start)]
+        if self.at(","):
+            self._note_star(self.token)
+            self.advance()
+            items += self._several(self._select_item, *CLAUSES)
         return items
+
+    def _note_star(self, token: Token) -> None:
+        self.note(
+            "* stands alone", token, suggestion="Write t.*, … with the name of the table.", rule="ADQL 2.1, 2.2"
+        )
 
     def _select_item(self) -> exp.Expr:
         start = self.token.start
@@ -180,11 +225,10 @@ class Grammar(Expressions):
         if stars is not None:
             return stars
         if self.at("*"):
-            self.refuse(
-                "* stands alone", suggestion="Write t.*, … with the name of the table.", rule="ADQL 2.1, 2.2"
-            )
+            self._note_star(self.token)
+            return self.marked(exp.Star(), self.advance().start)
         value = self.expression()
-        alias = self._alias("the name of the column")
+        alias = self.alias("the name of the column", "a comma or FROM")
         return value if alias is None else self.marked(exp.Alias(this=value, alias=alias), start)
 
     def _qualified_star(self) -> exp.Expr | None:
@@ -200,149 +244,16 @@ class Grammar(Expressions):
         self.advance()
         self.advance()
         parts = dict(zip(("table", "db", "catalog"), reversed(names), strict=False))
+        if len(names) > len(parts):
+            self.refuse("A table has at most two names before its own", self._tokens[ahead])
         return self.marked(exp.Column(this=exp.Star(), **parts), start)
 
-    def _alias(self, what: str) -> exp.Identifier | None:
-        """`AS name` or `name`."""
-        if self.take("AS"):
-            return self.identifier(what)
-        if self.token.kind == "delimited" or (self.token.kind == "word" and not self.token.is_reserved):
-            if self.token.value in advice.NEVER_ALIASES:
-                self.refuse("Expected the next clause")
-            return self.identifier(what)
-        return None
+    def _state(self) -> tuple[int, ...]:
+        return (*super()._state(), self._queries)
 
-    # --- FROM
-
-    def _from(self) -> exp.Expr:
-        start = self.token.start
-        tree = self._joined()
-        for _ in range(MAX_OPERANDS):
-            if not self.take(","):
-                return tree
-            tree = self.marked(Joined(this=tree, expression=self._joined(), kind=","), start)
-        return self.refuse(f"More than {MAX_OPERANDS} tables in FROM")
-
-    def _joined(self) -> exp.Expr:
-        tree = self._table()
-        for _ in range(MAX_OPERANDS):
-            if not self.at(*_JOIN_WORDS):
-                return tree
-            tree = self._join(tree)
-        return self.refuse(f"More than {MAX_OPERANDS} tables in FROM")
-
-    def _join(self, left: exp.Expr) -> exp.Expr:
-        start = left.meta["span"][0]
-        first = self.token
-        natural = self.take("NATURAL") is not None
-        kind = self.take("INNER", "LEFT", "RIGHT", "FULL")
-        if kind is not None and kind.value != "INNER":
-            self.take("OUTER")
-        self.expect("JOIN", "between the tables")
-        right = self._table()
-        node = Joined(this=left, expression=right, kind=kind.value if kind else "INNER", natural=natural)
-        node.meta["operator"] = first.span
-        if not natural and not self.at("ON", "USING") and self.at(*_JOIN_WORDS):
-            # `a JOIN b JOIN c ON … ON …`: the inner join comes first.
-            right = self._join(right)
-            node.set("expression", right)
-        self._join_specification(node, natural=natural)
-        return self.marked(node, start)
-
-    def _join_specification(self, node: Joined, *, natural: bool) -> None:
-        if natural:
-            if self.at("ON", "USING"):
-                self.refuse("A NATURAL JOIN takes neither ON nor USING", rule="ADQL 2.1, appendix A")
-        elif self.take("ON"):
-            node.set("on", self.expression())
-        elif self.take("USING"):
-            self.expect("(", "behind USING")
-            names = [self.identifier("a column")]
-            while self.take(","):
-                names.append(self.identifier("a column"))
-            self.expect(")", "behind the columns of USING")
-            node.set("using", names)
-        else:
-            self.refuse(
-                "Expected ON or USING behind the tables of JOIN",
-                suggestion="Write ON a.x = b.x, USING (x), or NATURAL JOIN.",
-            )
-
-    def _table(self) -> exp.Expr:
-        start = self.token.start
-        if self.at("("):
-            query = self._derived()
-            if query is not None:
-                return query
-            self.advance()
-            tree = self._joined()
-            if not isinstance(tree, Joined):
-                self.refuse("Expected a join inside the parentheses")
-            self.expect(")", "to close the join")
-            return self.marked(tree, start)
-        first = self.token
-        names = self.dotted(self.identifier("a table"), "a table")
-        if self.at("("):
-            self.refuse("There are no table functions in ADQL", first, rule="ADQL 2.1, appendix A")
-        parts = dict(zip(("this", "db", "catalog"), reversed(names), strict=False))
-        if len(names) > len(parts):
-            self.refuse("A table has at most two names before its own")
-        table = self.marked(exp.Table(**parts), start)
-        alias = self._alias("the name of the table in this query")
-        if alias is not None:
-            table.set("alias", exp.TableAlias(this=alias))
-        return table
-
-    def _derived(self) -> exp.Expr | None:
-        """A sub-query with its name, or None if the parenthesis holds a join."""
-        start = self.token.start
-        if not self._opens_query(self._index):
-            return None
-        self.advance()
-        query = self.select_expression()
-        self.expect(")", "to close the sub-query")
-        end = self.token
-        alias = self._alias("the name of the sub-query")
-        if alias is None:
-            self.refuse(
-                "A sub-query in FROM needs a name",
-                end if end.kind != "end" else self._tokens[self._index - 1],
-                rule="ADQL 2.1, appendix A, derived_table",
-                suggestion="Write (SELECT …) AS name.",
-            )
-        return self.marked(exp.Subquery(this=query, alias=exp.TableAlias(this=alias)), start)
-
-    def subquery_or_none(self) -> exp.Expr | None:
-        """A query, or None (and nothing read) if the parenthesis holds values."""
-        ahead = self._index
-        while self._is_sign(ahead, "("):
-            ahead += 1
-        return self.select_expression() if self._tokens[ahead].value == "SELECT" else None
-
-    def _opens_query(self, index: int) -> bool:
-        """Whether the parenthesis at `index` holds a query: what follows an inner one tells."""
-        inner = index + 1
-        if not self._is_sign(inner, "("):
-            return self._is_word(inner, "SELECT")
-        ahead = inner
-        while self._is_sign(ahead, "("):
-            ahead += 1
-        if not self._is_word(ahead, "SELECT"):
-            return False
-        depth = 0
-        for place in range(inner, len(self._tokens)):
-            depth += self._is_sign(place, "(") - self._is_sign(place, ")")
-            if depth == 0:
-                return self._tokens[place + 1].value in _BEHIND_QUERY
-        return True
-
-    def _is_sign(self, index: int, value: str) -> bool:
-        token: Token = self._tokens[index]
-        return token.kind == "operator" and token.value == value
-
-    def _is_word(self, index: int, value: str) -> bool:
-        token: Token = self._tokens[index]
-        return token.kind == "word" and token.value == value
+    def _restore(self, state: tuple[int, ...]) -> None:
+        *below, self._queries = state
+        super()._restore(tuple(below))
 
 
 def _is_cut(query: exp.Expr) -> bool:

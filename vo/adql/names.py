@@ -117,7 +117,7 @@ class Names:
         self.problems.add(
             f"There is no column {name.this}{where}",
             span_of(node),
-            rule="ADQL 2.1, 2.1.3",
+            rule="ADQL 2.1, 2.2",
             suggestion=suggestion,
         )
 

@@ -19,14 +19,7 @@ if TYPE_CHECKING:
     from vo.adql.reader import Reader
 
 _INT_LIMIT, _LONG_LIMIT = 2**31, 2**63
-_INTEGERS = frozenset({Kind.INTEGER})
 SIGNS: Mapping[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}
-BITWISE: Mapping[type[exp.Expr], str] = {
-    exp.BitwiseAnd: "BIT_AND",
-    exp.BitwiseOr: "BIT_OR",
-    exp.BitwiseXor: "BIT_XOR",
-    exp.BitwiseNot: "BIT_NOT",
-}
 _SQL_TYPES: Mapping[str, str] = {"long": "BIGINT", "double": "DOUBLE", "float": "FLOAT"}
 
 
@@ -94,14 +87,6 @@ def _unit(node: exp.Expr, left: str | None, right: str | None) -> str | None:
     if isinstance(node.expression, exp.Literal) or isinstance(node.this, exp.Literal):
         return left or right
     return left if left == right else None
-
-
-def bitwise(reader: Reader, node: exp.Expr) -> exp.Expr:
-    """An operation on the bits of integers (ADQL 2.1, 2.3.4), in 64 of them."""
-    names = ("this", "expression") if isinstance(node, exp.Binary) else ("this",)
-    values = reader.arguments(node, *names)
-    _all_numbers(reader, node, values, "A bitwise operator", _INTEGERS)
-    return describe(call(BITWISE[type(node)], *(_as(value, "long") for value in values)), kinds.LONG)
 
 
 def concatenated(reader: Reader, node: exp.Expr) -> exp.Expr:

@@ -11,9 +11,8 @@ from sqlglot import exp
 from vo.adql import duckdb, oracle
 from vo.adql.columns import Columns, Queries
 from vo.adql.geometry import compile_geometry
-from vo.adql.grammar import parse
+from vo.adql.grammar import Grammar
 from vo.adql.nodes import Call, call, collected, described
-from vo.adql.problems import Problems
 from vo.adql.scans import scans
 from vo.catalog import Catalog, Column
 from vo.errors import Problem, QueryError
@@ -57,10 +56,10 @@ def check(query: str, catalog: Catalog) -> tuple[Column, ...]:
 
 
 def _resolved(query: str, catalog: Catalog, maxrec: int | None) -> Query:
-    tree = parse(query)
-    problems = Problems(query)
-    columns = Queries(catalog, problems).whole(tree)
-    problems.raise_any()
+    grammar = Grammar(query)
+    tree = grammar.whole()
+    columns = Queries(catalog, grammar.problems).whole(tree)
+    grammar.problems.raise_any()
     published = tuple(_published(column) for column in columns)
     return Query(tree, published, maxrec)
 

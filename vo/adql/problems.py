@@ -47,6 +47,11 @@ class Problems:
         ordered = sorted(self._found.items(), key=lambda item: item[0][0])
         return QueryError(*(problem for _, problem in ordered[:TOLD]))
 
+    @property
+    def enough(self) -> bool:
+        """Whether there are as many problems as are told."""
+        return len(self._found) >= TOLD
+
     def raise_any(self) -> None:
         """Raise the QueryError if there is any problem."""
         if self._found:

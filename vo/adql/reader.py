@@ -36,14 +36,15 @@ class Reader:
 
     def condition(self, node: exp.Expr) -> exp.Expr:
         """`node` read as a condition."""
+        written = node
         node = self.read(node)
         kind = kind_of(described(node))
-        if kind not in (Kind.CONDITION, Kind.NULL):
+        if kind not in (Kind.CONDITION, Kind.NULL) or _is_null(written):
             self.problems.add(
                 f"Expected a condition, not {kind.value}",
                 span_of(node),
                 rule="ADQL 2.1, appendix A, search_condition",
-                suggestion="Write a comparison: geometric functions return 1 or 0, as in 1 = CONTAINS(…).",
+                suggestion=_about_conditions(node),
             )
         return node
 
@@ -94,6 +95,24 @@ class Reader:
         return Names(self.scope, self.problems).column(node, prefer_selected=self.prefer_selected)
 
 
+def _about_conditions(node: exp.Expr) -> str:
+    kind = kind_of(described(node))
+    if isinstance(node, Call) and node.this in ("CONTAINS", "INTERSECTS"):
+        return f"It returns 1 or 0: write 1 = {node.this}(…)."
+    if kind is Kind.BOOLEAN:
+        return "Write column = 1."
+    if kind is Kind.NULL:
+        return "Write column IS NULL."
+    return "Write a comparison, such as x > 0."
+
+
+def _is_null(node: exp.Expr) -> bool:
+    """Whether NULL was written; a name that is not known counts as NULL as well, and is no second problem."""
+    while isinstance(node, exp.Paren):
+        node = node.this
+    return isinstance(node, exp.Null) and not node.meta.get("unread")
+
+
 def _spine(node: exp.Expr) -> list[exp.Expr]:
     """The left operands of a chain of operators, innermost first: long sums would be deep recursion."""
     operands: list[exp.Expr] = []
@@ -114,7 +133,6 @@ _READERS: Mapping[type[exp.Expr], Callable[[Reader, exp.Expr], exp.Expr]] = {
     exp.Paren: operators.paren,
     exp.Neg: operators.negated,
     **dict.fromkeys(operators.SIGNS, operators.arithmetic),
-    **dict.fromkeys(operators.BITWISE, operators.bitwise),
     exp.DPipe: operators.concatenated,
     exp.Case: operators.case,
     exp.Cast: casts.cast,

@@ -109,11 +109,15 @@ class Relation:
 
 @dataclass
 class Scope:
-    """A relation, the scope around its query, and the columns of its SELECT once they are known."""
+    """A relation, the scope around its query, and the columns of its SELECT once they are known.
+
+    `unread` says that a column of SELECT was not understood, whose name may be used elsewhere.
+    """
 
     relation: Relation
     parent: Scope | None = None
     selected: list[tuple[str, exp.Expr]] = field(default_factory=list)
+    unread: bool = False
 
     def outwards(self) -> Iterator[Scope]:
         """This scope and those around it."""
@@ -128,8 +132,11 @@ class Scope:
 
     @property
     def all_known(self) -> bool:
-        """Whether every table in sight was found."""
-        return all(source.known for scope in self.outwards() for source in scope.relation.sources)
+        """Whether every table in sight was found, and every column understood."""
+        return all(
+            not scope.unread and all(source.known for source in scope.relation.sources)
+            for scope in self.outwards()
+        )
 
 
 def _indexed(columns: Iterable[Visible]) -> Mapping[str, list[Visible]]:
@@ -141,7 +148,7 @@ def _indexed(columns: Iterable[Visible]) -> Mapping[str, list[Visible]]:
 
 
 def same(identifier: exp.Identifier, name: str) -> bool:
-    """Whether an identifier means `name`: to the letter if delimited, else in any case (ADQL 2.1, 2.1.3).
+    """Whether an identifier means `name`: to the letter if delimited, else in any case (ADQL 2.1, 2.1.7).
 
     >>> same(exp.to_identifier("RA"), "ra"), same(exp.to_identifier("RA", quoted=True), "ra")
     (True, False)

@@ -14,24 +14,29 @@ MAX_TOKENS = 20_000
 MAX_DEPTH = 100
 """Parentheses inside parentheses at the most; keeps every later step away from the recursion limit."""
 
-_HEX_LIMIT = 2**63
+_MOST_DIGITS = 4000
+"""Digits of a number at the most: Python reads no more into an integer."""
+
+_SHOWN = 30
+"""Characters of a piece of the query that a message repeats."""
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n\f\v]+|--[^\r\n]*)
     | (?P<word>[A-Za-z][A-Za-z0-9_]*)
-    | (?P<hex>0[xX][0-9A-Fa-f]+)
+    | (?P<hex>0[xX][0-9A-Fa-f]+\b)
     | (?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
     | (?P<string>'(?:[^']|'')*')
     | (?P<delimited>"(?:[^"]|"")*")
-    | (?P<operator><>|!=|<=|>=|\|\||[-+*/(),.;<>=&|^~])""",
+    | (?P<operator><>|!=|<=|>=|\|\||[-+*/(),.;<>=])""",
     re.VERBOSE,
 )
 
+_WORD = re.compile(r"\w*")
 _UNUSUAL = re.compile(r"[^\t\n\v\f\r -~]")
 
 # What people paste from pages and papers, and what they meant.
 _LOOKALIKES = {
-    "\u2018\u2019\u201a\u201b\u2032\u00b4`": "Write a string between straight single quotes: '…'.",
+    "\u2018\u2019\u201a\u201b\u2032\u00b4": "Write a string between straight single quotes: '…'.",
     "\u201c\u201d\u201e\u201f\u2033": 'Write a delimited identifier between straight double quotes: "…".',
     "\u2212\u2013\u2014": "Write a minus sign as the plain hyphen: -.",
     "\u00a0\u2002\u2003\u2009\u202f\u3000": "Write a plain space.",
@@ -48,6 +53,13 @@ _ADVICE |= {
     "[": "ADQL has no arrays; write a delimited identifier between double quotes.",
     "_": 'A regular identifier begins with a letter; write "_name" between double quotes.',
     ":": "Write a conversion as CAST(x AS type).",
+    "`": 'Write a delimited identifier between double quotes: "…".',
+    "&": "Write BIT_AND(a, b).",
+    "|": "Write BIT_OR(a, b), or a || b to join strings.",
+    "^": "Write POWER(x, y); on bits, BIT_XOR(a, b).",
+    "~": "Write BIT_NOT(a).",
+    "!": "Write <>, or NOT before a condition.",
+    "#": "A comment begins with --.",
     "{": "ADQL has no parameters; write the value itself.",
     "?": "ADQL has no parameters; write the value itself.",
     "@": "ADQL has no variables; write the value itself.",
@@ -57,7 +69,7 @@ _ADVICE |= {
 class Token(NamedTuple):
     """A piece of a query.
 
-    `kind` is word, delimited, string, number, hex, operator or end; `value` is what it stands for
+    `kind` is word, delimited, string, number, operator or end; `value` is what it stands for
     (words in capitals, quotes undone) and `text` what was written, from offset `start`.
     """
 
@@ -97,7 +109,9 @@ def scan(query: str) -> list[Token]:
         if kind == "space":
             continue
         token = Token(kind, _value(kind, match.group()), match.group(), match.start())
-        _check_token(token, query[position : position + 1], problems)
+        if kind == "string" and tokens and tokens[-1].kind == "string":
+            token = _joined(tokens.pop(), token, query)
+        _check_token(token, query, problems)
         tokens.append(token)
         if len(tokens) > MAX_TOKENS:
             problems.add(f"The query has more than {MAX_TOKENS} words and signs", token.span)
@@ -108,6 +122,12 @@ def scan(query: str) -> list[Token]:
     return tokens
 
 
+def _joined(first: Token, second: Token, query: str) -> Token:
+    """The one string that two of them make, with nothing but separators between them (SQL-92, 5.3)."""
+    text = query[first.start : second.span[1]]
+    return Token("string", first.value + second.value, text, first.start)
+
+
 def _value(kind: str, text: str) -> str:
     if kind == "word":
         return text.upper()
@@ -115,31 +135,43 @@ def _value(kind: str, text: str) -> str:
         return text[1:-1].replace("''", "'")
     if kind == "delimited":
         return text[1:-1].replace('""', '"')
-    if kind == "hex":
-        return str(int(text, 16))
     return text
 
 
-def _check_token(token: Token, following: str, problems: Problems) -> None:
-    if token.kind in ("number", "hex"):
-        if following.isalnum() or following == "_":
-            problems.add(
-                f"The number {token.text} runs into what follows",
-                token.span,
-                rule="ADQL 2.1, 2.1.4",
-                suggestion="An identifier begins with a letter; others go between double quotes.",
-            )
-        elif token.kind == "hex" and int(token.value) >= _HEX_LIMIT:
-            problems.add("The hexadecimal number needs more than 63 bits", token.span, rule="ADQL 2.1, 2.1.4")
-        elif token.kind == "number" and math.isinf(float(token.value)):
-            problems.add("The number is too large for a double", token.span, rule="ADQL 2.1, 2.1.4")
+def _check_token(token: Token, query: str, problems: Problems) -> None:
+    if token.kind == "hex":
+        problems.add(
+            "ADQL has no hexadecimal numbers",
+            token.span,
+            rule="ADQL 2.1, 2.1.8",
+            suggestion=f"Write {int(token.text, 16)}." if len(token.text) <= len("0x") + 16 else None,
+        )
+    elif token.kind == "number":
+        _check_number(token, query, problems)
     elif token.kind == "delimited" and not token.value:
         problems.add(
             "A delimited identifier is empty",
             token.span,
-            rule="ADQL 2.1, 2.1.3",
+            rule="ADQL 2.1, 2.1.6",
             suggestion="An empty string is written ''.",
         )
+
+
+def _check_number(token: Token, query: str, problems: Problems) -> None:
+    match = _WORD.match(query, token.span[1])
+    following = match.group() if match else ""
+    # A reserved word cannot be part of a name, so that `2desc` is no riddle; `2mass` would be one.
+    if following and following.upper() not in RESERVED:
+        problems.add(
+            f"The number {token.text[:_SHOWN]} runs into {following[:_SHOWN]}",
+            (token.start, token.span[1] + len(following)),
+            rule="ADQL 2.1, 2.1.9",
+            suggestion="An identifier begins with a letter; others go between double quotes.",
+        )
+    elif len(token.text) > _MOST_DIGITS:
+        problems.add(f"The number has more than {_MOST_DIGITS} digits", token.span, rule="ADQL 2.1, 2.1.8")
+    elif math.isinf(float(token.value)):
+        problems.add("The number is too large for a double", token.span, rule="ADQL 2.1, 2.1.8")
 
 
 def _refuse(query: str, position: int, problems: Problems) -> int:
