@@ -38,8 +38,8 @@ SELECT id FROM extra WHERE good = 1 AND seen BETWEEN '2020-01-01' AND '2021-01-0
 SELECT good, COALESCE(good, good), MAX(seen) FROM extra GROUP BY good
 SELECT CAST(seen AS VARCHAR), CAST(bands AS TIMESTAMP), CAST(z AS VARCHAR(8)), ivo_to_jd(seen) FROM extra
 SELECT id FROM extra WHERE bands = '' OR bands <> '' OR bands IN ('', 'a') OR bands || '' LIKE 'x'
-SELECT id FROM extra WHERE NULL OR NOT (NULL)
-SELECT COALESCE(NULL, z), COALESCE(z), COALESCE(NULL, NULL), CASE WHEN z > 1 THEN NULL END FROM extra
+SELECT id FROM extra WHERE NULL = 1 OR NOT (NULL = id)
+SELECT COALESCE(NULL, z), COALESCE(z), CASE WHEN z > 1 THEN NULL END FROM extra
 SELECT RAND(), ROUND(ra, 2), ROUND(flags, -1), TRUNCATE(dec, -1), 1e-200, 1e300, -0.5 - -ra FROM stars
 SELECT ivo_string_agg(DISTINCT bands, ', ') FROM extra
 SELECT id FROM extra WHERE 1 = ivo_hasword(bands, 'a+b') AND ivo_hashlist_has(bands, 'g') = 1

@@ -115,6 +115,10 @@ FORMS = {
     "ivo_healpix_index(hpxOrder INTEGER, p POINT) -> BIGINT": (
         "SELECT ivo_healpix_index(5, POINT(ra, dec)) FROM stars"
     ),
+    "bit_and(a BIGINT, b BIGINT) -> BIGINT": "SELECT bit_and(flags, 4) FROM stars",
+    "bit_or(a BIGINT, b BIGINT) -> BIGINT": "SELECT bit_or(flags, id) FROM stars",
+    "bit_xor(a BIGINT, b BIGINT) -> BIGINT": "SELECT bit_xor(flags, 3) FROM stars",
+    "bit_not(a BIGINT) -> BIGINT": "SELECT bit_not(flags) FROM stars",
     "ivo_to_mjd(d TIMESTAMP) -> DOUBLE": "SELECT ivo_to_mjd(seen) FROM extra",
     "ivo_to_jd(d TIMESTAMP) -> DOUBLE": "SELECT ivo_to_jd(seen) FROM extra",
     "ivo_nocasematch(value VARCHAR, pattern VARCHAR) -> INTEGER": (

@@ -52,7 +52,7 @@ PRINTED = [
     ("SELECT id / flags FROM stars", 'TRUNC("t1"."ID" / NULLIF("t1"."FLAGS", 0))'),
     ("SELECT ra / dec FROM stars", 'CAST("t1"."ALPHA" AS BINARY_DOUBLE) / "t1"."DEC"'),
     ("SELECT SQRT(ra) FROM stars", 'SQRT(CAST("t1"."ALPHA" AS BINARY_DOUBLE))'),
-    ("SELECT flags | 5 FROM stars", "- BITAND("),
+    ("SELECT bit_or(flags, 5) FROM stars", "- BITAND("),
     ("SELECT CAST(id AS VARCHAR(3)) FROM stars", 'SUBSTR(CAST("t1"."ID" AS VARCHAR2(4000)), 1, 3)'),
     ("SELECT id FROM stars EXCEPT SELECT id FROM extra", " MINUS SELECT"),
     ("SELECT 1e300, 1e-200 FROM stars", "CAST(1e+300d AS BINARY_DOUBLE)"),

@@ -22,7 +22,7 @@ REFUSED = [
     ("SELECT id FROM ^read_csv('x')", "no table functions", ""),
     ("SELECT id FROM ^'/etc/passwd'", "Expected a table", "double quotes"),
     ("SELECT ^read_text('/etc/passwd') FROM stars", "no function READ_TEXT", ""),
-    ("SELECT ROW_NUMBER() ^OVER (ORDER BY id) FROM stars", "next clause", "window"),
+    ("SELECT SUM(id) ^OVER (ORDER BY id) FROM stars", "comma or FROM", "window"),
     ("SELECT id FROM stars ^LIMIT 5", "next clause", "SELECT TOP n"),
     ("SELECT id FROM stars ^FETCH FIRST 5 ROWS ONLY", "end of the query", "SELECT TOP n"),
     ("SELECT id FROM stars ^QUALIFY id = 1", "next clause", "window"),
@@ -30,10 +30,10 @@ REFUSED = [
     ("SELECT TOP 5 ^DISTINCT id FROM stars", "Expected a value", "DISTINCT stands"),
     ("SELECT TOP ^-1 id FROM stars", "whole number", ""),
     ("SELECT TOP ^1.5 id FROM stars", "whole number", ""),
-    ("SELECT id^:^:INT FROM stars", "character :", "CAST"),
-    ("SELECT id ^% 2 FROM stars", "character %", "MOD"),
-    ("SELECT ^[1, 2] FROM stars", "character [", "arrays"),
-    ("SELECT ^{'a': 1} FROM stars", "character {", ""),
+    ("SELECT id^::INT FROM stars", ":: has no meaning", "CAST"),
+    ("SELECT id ^% 2 FROM stars", "% has no meaning", "MOD"),
+    ("SELECT ^[1, 2] FROM stars", "[ has no meaning", "arrays"),
+    ("SELECT ^{'a': 1} FROM stars", "{ has no meaning", ""),
     ("SELECT name -^> 'a' FROM stars", "Expected a value", ""),
     ("SELECT x -^> x + 1 FROM stars", "", ""),
     ("SELECT id, ^FROM stars", "Expected a value", ""),
@@ -43,8 +43,8 @@ REFUSED = [
     ("SELECT id FROM stars WHERE id IN ^5", "Expected (", ""),
     ("SELECT id FROM stars WHERE id = (^SELECT 1 FROM stars)", "cannot be a value", "FROM, IN and EXISTS"),
     ("SELECT id FROM (SELECT id FROM stars^)", "needs a name", "AS name"),
-    ("SELECT id FROM stars ^CROSS JOIN extra", "end of the query", "comma"),
-    ("SELECT id FROM stars JOIN extra ^WHERE id = 1", "Expected ON or USING", "NATURAL"),
+    ("SELECT stars.id FROM stars ^CROSS JOIN extra", "CROSS JOIN is not ADQL", "comma"),
+    ("SELECT z FROM stars JOIN extra ^WHERE ra = 1", "Expected ON or USING", "NATURAL"),
     ("SELECT id FROM stars NATURAL JOIN extra ^ON 1 = 1", "neither ON nor USING", ""),
     ("SELECT ^size FROM stars", "reserved word", '"size"'),
     ("SELECT id AS number, id AS ^count FROM stars", "reserved word", '"count"'),
@@ -74,7 +74,7 @@ REFUSED = [
     ("SELECT id FROM stars WHERE ^COUNT(*) > 1", "cannot stand in WHERE", "HAVING"),
     ("SELECT MAX(^MIN(ra)) FROM stars", "cannot stand in another one", ""),
     ("SELECT ^ra, COUNT(*) FROM stars", "neither in GROUP BY", "GROUP BY"),
-    ("SELECT COUNT(*) FROM stars GROUP BY ^1", "GROUP BY takes columns", ""),
+    ("SELECT id FROM stars GROUP BY ^COUNT(*), id", "cannot stand in GROUP BY", ""),
     ("SELECT id FROM stars ORDER BY ^2", "no column 2", "1 column"),
     ("SELECT 1 AS x FROM stars JOIN extra USING (^z)", "not in the left table", ""),
     ("SELECT 1 AS x FROM stars JOIN extra USING (^name)", "not in the right table", ""),
@@ -86,9 +86,9 @@ REFUSED = [
     ("SELECT id FROM stars WHERE name = ^'abc", "not closed", "quote"),
     ('SELECT ^"abc FROM stars', "not closed", ""),
     ("SELECT ^1e999 FROM stars", "too large", ""),
-    ("SELECT ^0xFFFFFFFFFFFFFFFFF FROM stars", "63 bits", ""),
+    ("SELECT ^0x1F FROM stars", "no hexadecimal", "31"),
     ("SELECT ^12abc FROM stars", "runs into", ""),
-    ("SELECT ^_id FROM stars", "character _", "double quotes"),
+    ("SELECT ^_id FROM stars", "_ has no meaning", "double quotes"),
     ("SELECT id FROM stars WHERE name = ^\u2018A^\u2019", "U+2018", "straight single"),
     ("SELECT ^\u201cid^\u201d FROM stars", "U+201C", "straight double"),
     ("SELECT id^\u00a0FROM stars", "U+00A0", "plain space"),
@@ -131,7 +131,7 @@ REFUSED = [
     ("SELECT id FROM stars WHERE id", "Expected a condition", ""),
     ("SELECT id FROM stars WHERE EXISTS (id)", "Expected SELECT", ""),
     ("SELECT id FROM stars AS s, (SELECT s.ra FROM extra) AS x", "called s", ""),
-    ("SELECT ra id dec FROM stars", "Expected FROM", ""),
+    ("SELECT ra ^id dec FROM stars", "Expected a comma or FROM", "comma may be missing"),
     ("SELECT a.b.c.d.e FROM stars", "at most three", ""),
     ("UPDATE stars SET id = 1", "Expected SELECT", ""),
 ]
@@ -211,7 +211,7 @@ def test_long_but_plain_queries_run(release: Release) -> None:
 _WORDS = """SELECT TOP DISTINCT FROM WHERE AND OR NOT GROUP BY HAVING ORDER OFFSET UNION ALL INTERSECT EXCEPT
     WITH AS JOIN LEFT NATURAL USING ON IN EXISTS BETWEEN LIKE IS NULL CASE WHEN THEN ELSE END CAST INTEGER
     stars extra s e id ra dec mag_g name pos footprint disc "Size" * * , , ( ( ) ) . = < + - / || 1 0 2.5 'a'
-    COUNT MAX POINT CIRCLE CONTAINS DISTANCE POLYGON BOX REGION AREA COALESCE ROUND MOD 0x1F ~ &""".split()
+    COUNT MAX POINT CIRCLE CONTAINS DISTANCE POLYGON BOX REGION AREA COALESCE ROUND MOD NOT""".split()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

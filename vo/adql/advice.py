@@ -11,11 +11,15 @@ from vo.reserved import RESERVED
 
 CLAUSES = frozenset(
     """
-    AND AS ASC BY CROSS DESC DISTINCT ELSE END EXCEPT FETCH FROM FULL GROUP HAVING IN INNER INTERSECT INTO IS
-    JOIN LEFT NATURAL NOT OFFSET ON OR ORDER RIGHT SELECT THEN TOP UNION USING WHEN WHERE WITH
+    ALL AND AS ASC BETWEEN BY CROSS DESC DISTINCT ELSE END EXCEPT FETCH FROM FULL GROUP HAVING ILIKE IN INNER
+    INTERSECT INTO IS JOIN LEFT LIKE NATURAL NOT OFFSET ON OR ORDER RIGHT SELECT THEN TOP UNION USING WHEN
+    WHERE WITH
     """.split()
 )
 """Reserved words that hold a query together: one of them out of place is no misspelt column."""
+
+_SHORTEST = 3
+"""Letters of a word at the least that may be a slip of another."""
 
 _TOP = "The number of rows is given behind SELECT: SELECT TOP n …."
 _ADVICE: Mapping[str, str] = {
@@ -51,6 +55,10 @@ _ADVICE: Mapping[str, str] = {
     "LATERAL": "A sub-query of FROM does not see the tables beside it.",
     "RECURSIVE": "WITH is not recursive in ADQL.",
     "SAMPLE": "Take a random part by WHERE RAND() < 0.01.",
+    "TABLESAMPLE": "Take a random part by WHERE RAND() < 0.01.",
+    "FILTER": "Write SUM(CASE WHEN … THEN 1 ELSE 0 END).",
+    "DOUBLE": "Write DOUBLE PRECISION.",
+    "COLLATE": "Strings are compared by code points; write UPPER or LOWER.",
     "REGEXP": "Write LIKE or ILIKE with % and _.",
     "EXPLAIN": "Send the query alone.",
 }
@@ -71,6 +79,11 @@ _FUNCTIONS: Mapping[str, str] = {
     "SUBSTRING": "Write LIKE with % and _.",
     "SUBSTR": "Write LIKE with % and _.",
     "TRIM": "Write LIKE with % and _.",
+    "TIMESTAMP": "Write CAST('2026-01-02T03:04:05' AS TIMESTAMP).",
+    "DATE": "Write CAST('2026-01-02T03:04:05' AS TIMESTAMP).",
+    "EXTRACT": "Write ivo_to_mjd(x) for a number of days.",
+    "UNIQUE": "Compare COUNT(DISTINCT x) with COUNT(x).",
+    "OVER": "ADQL has no window functions.",
     "NOW": "Compare with a timestamp in writing: '2026-01-02T03:04:05'.",
     "GETDATE": "Compare with a timestamp in writing: '2026-01-02T03:04:05'.",
     "IF": "Write CASE WHEN … THEN … ELSE … END.",
@@ -90,17 +103,36 @@ _FUNCTIONS: Mapping[str, str] = {
     "Q3C_RADIAL_QUERY": "Write 1 = CONTAINS(POINT(ra, dec), CIRCLE(lon, lat, radius)).",
     "Q3C_JOIN": "Write DISTANCE(a.ra, a.dec, b.ra, b.dec) < radius.",
 }
+_SIGNS: Mapping[str, str] = {
+    "=<": "Write <=.",
+    "=>": "Write >=.",
+    "><": "Write <>.",
+    "/*": "A comment begins with -- and ends with the line.",
+    "//": "A comment begins with --.",
+    "**": "Write POWER(x, y).",
+    "->": "ADQL has no parts of values.",
+    "..": "A table has at most two names before its own.",
+}
+MISSING_VALUE = "A value is missing here, or a comma is too many."
+_QUERIES_ONLY = "Only queries are taken: SELECT, or WITH … SELECT."
+_TYPES: Mapping[str, frozenset[str]] = {
+    "DOUBLE PRECISION": frozenset({"FLOAT", "FLOAT8", "NUMERIC", "DECIMAL", "NUMBER"}),
+    "REAL": frozenset({"FLOAT4"}),
+    "INTEGER": frozenset({"INT", "INT4", "BOOLEAN"}),
+    "BIGINT": frozenset({"LONG", "INT8"}),
+    "SMALLINT": frozenset({"SHORT", "INT2", "TINYINT"}),
+    "VARCHAR": frozenset({"TEXT", "STRING", "CHARACTER", "CLOB"}),
+    "TIMESTAMP": frozenset({"DATE", "DATETIME", "TIME"}),
+}
 _STATEMENTS = frozenset("INSERT UPDATE DELETE DROP CREATE ALTER COPY ATTACH PRAGMA SET CALL EXPLAIN".split())
 
 
 def for_token(token: Token, following: Token) -> str | None:
     """What helps someone who wrote `token` where it cannot stand."""
     if token.kind == "word" and token.value in _STATEMENTS and following.kind in ("word", "delimited"):
-        return "Only queries are taken: SELECT, or WITH … SELECT."
+        return _QUERIES_ONLY
     if token.kind == "word" and token.value == "FROM":
         return "A column is missing in front of FROM, or a comma too many stands there."
-    if token.kind == "operator" and token.value in (",", ")"):
-        return "A value is missing here, or a comma is too many."
     if token.kind == "operator" and following.kind == "operator" and token.value == following.value == "=":
         return "Write a single =."
     if token.kind in ("word", "operator"):
@@ -114,6 +146,31 @@ def for_reserved(token: Token) -> str:
     if advice is not None:
         return advice
     return f'Write it as the delimited identifier "{token.text}".'
+
+
+def for_beginning(token: Token, following: Token) -> str:
+    """What a query begins with."""
+    if token.value in _STATEMENTS:
+        return _QUERIES_ONLY
+    if token.value == "FROM":
+        return "SELECT and its columns stand before FROM."
+    return (
+        for_token(token, following) or for_keyword(token.text) or "A query begins with SELECT, or with WITH."
+    )
+
+
+def for_signs(signs: str) -> str | None:
+    """What two signs beside each other mean in other languages, and how ADQL says it."""
+    return _SIGNS.get(signs)
+
+
+def for_table(token: Token) -> str | None:
+    """What to write where a table must stand."""
+    if token.value == "SELECT":
+        return "A sub-query stands in parentheses: (SELECT …) AS name."
+    if token.value == "LATERAL":
+        return "A sub-query of FROM does not see the tables beside it."
+    return _ADVICE.get(token.value)
 
 
 def for_name(token: Token) -> str | None:
@@ -139,6 +196,14 @@ def for_count(token: Token) -> str:
     return "Write digits alone, such as 10."
 
 
+def for_type(name: str) -> str | None:
+    """Which type of CAST does what a type of another language does."""
+    for meant, names in _TYPES.items():
+        if name in names:
+            return f"Write {meant}."
+    return None
+
+
 def for_function(name: str) -> str | None:
     """Which function may be meant by an unknown name."""
     if name.upper() in _FUNCTIONS:
@@ -159,4 +224,5 @@ def did_you_mean(candidates: Sequence[str]) -> str | None:
 
 def for_keyword(word: str) -> str | None:
     """A misspelt keyword: the reserved word that is meant."""
-    return did_you_mean(nearest(word, sorted(RESERVED & CLAUSES), 1))
+    words = sorted(RESERVED & CLAUSES)
+    return None if word.upper() in words or len(word) < _SHORTEST else did_you_mean(nearest(word, words, 1))

@@ -14,7 +14,7 @@ from vo.adql.constants import constant
 from vo.adql.functions import FUNCTIONS, Function
 from vo.adql.kinds import Kind, kind_of, united
 from vo.adql.nodes import describe, described, number
-from vo.adql.operators import common
+from vo.adql.operators import bits, common
 from vo.adql.problems import span_of
 from vo.adql.shapes import in_range, region
 from vo.adql.units import factor, parsed, product
@@ -52,7 +52,7 @@ def read(reader: Reader, node: exp.Expr) -> exp.Expr:
         )
         return describe(node, kinds.NULL)
     if function.coosys:
-        arguments = _without_coosys(reader, arguments)
+        arguments = _without_coosys(reader, arguments, function)
     node.set("expressions", arguments)
     if not _fits(reader, node, function, arguments):
         return describe(node, _RESULTS.get(function.result, kinds.NULL))
@@ -76,10 +76,10 @@ def _arguments(reader: Reader, node: exp.Expr, function: Function | None) -> lis
     return [inner.value(argument) for argument in node.expressions]
 
 
-def _without_coosys(reader: Reader, arguments: list[exp.Expr]) -> list[exp.Expr]:
+def _without_coosys(reader: Reader, arguments: list[exp.Expr], function: Function) -> list[exp.Expr]:
     """The arguments behind the deprecated coordinate system: ICRS or empty (ADQL 2.1, 4.2.5)."""
     if not arguments or kind_of(described(arguments[0])) is not Kind.TEXT:
-        return arguments
+        return arguments[1:] if _stands_for_none(arguments, function) else arguments
     first = arguments[0]
     if not isinstance(first, exp.Literal):
         message = "The coordinate system must be a string literal"
@@ -89,6 +89,16 @@ def _without_coosys(reader: Reader, arguments: list[exp.Expr]) -> list[exp.Expr]
         return arguments[1:]
     reader.problems.add(message, span_of(first), rule="ADQL 2.1, 4.2.5", suggestion="Leave it out.")
     return arguments[1:]
+
+
+def _stands_for_none(arguments: list[exp.Expr], function: Function) -> bool:
+    """Whether NULL is written in place of a coordinate system, as clients do."""
+    if not arguments or not isinstance(arguments[0], exp.Null):
+        return False
+    rest = [kind_of(described(argument)) for argument in arguments[1:]]
+    misfits = function.misfits([Kind.NULL, *rest])
+    count = len(rest)
+    return function.accepts(count) and (not function.accepts(count + 1) or bool(misfits) or count % 2 == 0)
 
 
 def _fits(reader: Reader, node: exp.Expr, function: Function, arguments: list[exp.Expr]) -> bool:
@@ -112,7 +122,8 @@ def _fits(reader: Reader, node: exp.Expr, function: Function, arguments: list[ex
             suggestion=f"Write {function.usage}.",
         )
     for place in function.literal:
-        if place < len(arguments) and not _is_literal(arguments[place]):
+        misfit = any(place == other for other, _ in misfits)
+        if place < len(arguments) and not misfit and not _is_literal(arguments[place]):
             reader.problems.add(
                 f"Argument {place + 1} of {function.name} must be a literal",
                 span_of(arguments[place]) or span_of(node),
@@ -211,5 +222,6 @@ _REWRITTEN: Mapping[str, Callable[[Reader, exp.Expr], exp.Expr]] = {
     "REGION": region,
     "IN_UNIT": _in_unit,
     **USER_DEFINED,
+    **dict.fromkeys(("BIT_AND", "BIT_OR", "BIT_XOR", "BIT_NOT"), bits),
 }
 """Functions that stand for an expression of other nodes."""

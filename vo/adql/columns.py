@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from vo.adql.grouping import judge_grouping
+from vo.adql.advice import did_you_mean
+from vo.adql.grouping import has_aggregate, judge_grouping
 from vo.adql.joins import joined
-from vo.adql.kinds import Kind, kind_of, united
+from vo.adql.kinds import kind_of, united
 from vo.adql.names import Names, published_table
-from vo.adql.nodes import Call, Joined, describe, described
+from vo.adql.nodes import Call, Joined, describe, described, duplicate
 from vo.adql.problems import Problems, span_of
 from vo.adql.reader import Reader
 from vo.adql.scopes import Field, Relation, Scope, Source, Visible, same
-from vo.catalog import Catalog, Column, is_regular
+from vo.catalog import Catalog, Column, is_regular, nearest
 from vo.reserved import RESERVED
 
 Columns = tuple[Column, ...]
@@ -40,10 +41,13 @@ class Queries:
         with_ = query.args.get("with_")
         for cte in with_.expressions if with_ is not None else ():
             name: exp.Identifier = cte.args["alias"].this
+            before = self.problems.count
             columns = self.query(cte.this, None)
-            source = _source(self.alias(), name, columns)
+            source = _source(self.alias(), name, columns, known=before == self.problems.count)
             if any(other.name.lower() == name.this.lower() for other in self.ctes):
-                self.problems.add(f"Two queries of WITH are called {name.this}", span_of(name))
+                self.problems.add(
+                    f"Two queries of WITH are called {name.this}", span_of(name), rule="ADQL 2.1, 4.5"
+                )
             cte.set("alias", exp.TableAlias(this=_quoted(source.alias)))
             self.ctes.append(source)
         return self.query(query, None)
@@ -102,17 +106,20 @@ class Queries:
                 found = [i for i, column in enumerate(columns, 1) if same(value.this, column.name)]
                 position = found[0] if found else None
             if position is None:
+                name = value.this.this if isinstance(value, exp.Column) else "like this"
                 self.problems.add(
-                    "Behind a set operator, ORDER BY takes names or numbers of the columns",
+                    f"There is no column {name} to order by",
                     span_of(value),
                     rule="ADQL 2.1, 4.6",
+                    suggestion=did_you_mean(nearest(name, [column.name for column in columns]))
+                    or "Behind a set operator, names are those of its first query.",
                 )
             term.set("this", _position(position or 1))
 
     def _ordinal(self, value: exp.Expr, count: int) -> int | None:
-        if not isinstance(value, exp.Literal) or value.is_string:
+        if not isinstance(value, exp.Literal) or value.is_string or not value.this.isdigit():
             return None
-        if value.this.isdigit() and 1 <= int(value.this) <= count:
+        if 1 <= int(value.this) <= count:
             return int(value.this)
         self.problems.add(
             f"There is no column {value.this} to order by",
@@ -127,7 +134,8 @@ class Queries:
     def _select(self, select: exp.Select, parent: Scope | None) -> Columns:
         tree, relation = self._from(select.args["from_"].this, parent)
         select.args["from_"].set("this", tree)
-        scope = Scope(relation, parent)
+        unread = frozenset[str]().union(*(item.meta.get("unread", ()) for item in select.expressions))
+        scope = Scope(relation, parent, unread=unread)
         reader = Reader(scope, self, self.problems)
         self._condition(select, "where", replace(reader, refused="WHERE"))
         items = self._items(select, reader)
@@ -135,11 +143,13 @@ class Queries:
         columns = _named(read)
         outputs = [value for _, value in read]
         scope.selected.extend((column.name, value) for column, value in zip(columns, outputs, strict=True))
+        select.set("expressions", outputs)
         self._group_by(select, replace(reader, refused="GROUP BY"))
         self._condition(select, "having", reader)
-        select.set("expressions", outputs)
         self._order_by(select, reader)
-        if reader.found_aggregate or select.args.get("group") or select.args.get("having"):
+        group = select.args.get("group")
+        is_read = group is None or not any("unread" in term.meta for term in group.expressions)
+        if is_read and (reader.found_aggregate or group or select.args.get("having")):
             judge_grouping(select, relation.aliases, self.problems)
         select.set("expressions", [_output(i, value) for i, value in enumerate(outputs, 1)])
         return columns
@@ -169,25 +179,28 @@ class Queries:
         sources = scope.relation.called(qualifier, schema)
         if len(sources) == 1:
             return sources[0].visible
-        Names(Scope(scope.relation), self.problems).judge_source(sources, qualifier, schema)
+        Names(Scope(scope.relation), self.problems, self.catalog).judge_source(sources, qualifier, schema)
         return ()
 
     def _group_by(self, select: exp.Select, reader: Reader) -> None:
         group = select.args.get("group")
         if group is None:
             return
-        terms = []
-        for term in group.expressions:
-            value = reader.value(term)
-            if value.find(exp.Column) is None and kind_of(described(value)) is not Kind.NULL:
-                self.problems.add(
-                    "GROUP BY takes columns and expressions of them",
-                    span_of(term),
-                    rule="ADQL 2.1, appendix A, group_by_term",
-                    suggestion="Numbers of columns are for ORDER BY; write the column's name.",
-                )
-            terms.append(value)
-        group.set("expressions", terms)
+        group.set(
+            "expressions", [self._group_term(term, select.expressions, reader) for term in group.expressions]
+        )
+
+    @staticmethod
+    def _group_term(term: exp.Expr, outputs: list[exp.Expr], reader: Reader) -> exp.Expr:
+        """A term of GROUP BY; a whole number stands for that column of SELECT if it can be grouped by.
+
+        The grammar takes any value, and a number that is no such column is a constant like another.
+        """
+        if isinstance(term, exp.Literal) and not term.is_string and term.this.isdigit():
+            position = int(term.this)
+            if 1 <= position <= len(outputs) and not has_aggregate(outputs[position - 1]):
+                return duplicate(outputs[position - 1])
+        return reader.value(term)
 
     def _order_by(self, select: exp.Select, reader: Reader) -> None:
         """ORDER BY: what SELECT has is ordered by its number, so that no name is needed."""
@@ -226,7 +239,9 @@ class Queries:
             return node, relation
         if isinstance(node, exp.Subquery):
             name: exp.Identifier = node.args["alias"].this
-            source = _source(self.alias(), name, self.query(node.this, None))
+            before = self.problems.count
+            columns = self.query(node.this, None)
+            source = _source(self.alias(), name, columns, known=before == self.problems.count)
             node.set("alias", exp.TableAlias(this=_quoted(source.alias)))
         else:
             node, source = self._table(node)
@@ -239,7 +254,7 @@ class Queries:
         alias, exact = self.alias(), bool(name.args.get("quoted"))
         for cte in self.ctes if node.args.get("db") is None else ():
             if same(node.this, cte.name):
-                source = Source(alias, name.this, exact, cte.fields)
+                source = Source(alias, name.this, exact, cte.fields, known=cte.known)
                 return _aliased(exp.Table(this=_quoted(cte.alias)), alias, node), source
         table = published_table(node, self.catalog, self.problems)
         if table is None:
@@ -256,14 +271,6 @@ class Queries:
         return stored, source
 
 
-def replace_of(reader: Reader, node: exp.Expr) -> exp.Expr:
-    """A term of ORDER BY: names of SELECT come first."""
-    reader = replace(reader, prefer_selected=isinstance(node, exp.Column))
-    value = reader.value(node)
-    reader.found_aggregate |= reader.found_aggregate
-    return value
-
-
 def _quoted(name: str) -> exp.Identifier:
     return exp.Identifier(this=name, quoted=True)
 
@@ -274,10 +281,10 @@ def _aliased(table: exp.Table, alias: str, given: exp.Expr) -> exp.Table:
     return table
 
 
-def _source(alias: str, name: exp.Identifier, columns: Columns) -> Source:
-    """A sub-query as a table: its columns are c1, c2, … in the database."""
+def _source(alias: str, name: exp.Identifier, columns: Columns, *, known: bool) -> Source:
+    """A sub-query as a table: its columns are c1, c2, … in the database; not all are known after a fault."""
     fields = tuple(Field(column, f"c{i}") for i, column in enumerate(columns, 1))
-    return Source(alias, name.this, bool(name.args.get("quoted")), fields)
+    return Source(alias, name.this, bool(name.args.get("quoted")), fields, known=known)
 
 
 def _position(number: int) -> exp.Expr:

@@ -36,7 +36,20 @@ def negation(reader: Reader, node: exp.Expr) -> exp.Expr:
 
 def comparison(reader: Reader, node: exp.Expr) -> exp.Expr:
     """= <> < <= > >=."""
-    compare(reader, node, *reader.arguments(node, "this", "expression"))
+    left, right = reader.arguments(node, "this", "expression")
+    kind = kind_of(described(left))
+    if kind in kinds.SHAPES and kind_of(described(right)) is kind and isinstance(node, exp.EQ | exp.NEQ):
+        return _same_shape(node, left, right)
+    compare(reader, node, left, right)
+    return describe(node, kinds.CONDITION)
+
+
+def _same_shape(node: exp.Expr, left: exp.Expr, right: exp.Expr) -> exp.Expr:
+    """Equality of shapes: points are equal where they meet, others where all their numbers are equal."""
+    if kind_of(described(left)) is Kind.POINT:
+        meeting = describe(call("INTERSECTS", left, right), kinds.INT)
+        node.set("this", meeting)
+        node.set("expression", describe(exp.Literal.number(1), kinds.INT))
     return describe(node, kinds.CONDITION)
 
 

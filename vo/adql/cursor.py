@@ -78,10 +78,13 @@ class Cursor:
         rule: str | None = None,
         suggestion: str | None = None,
     ) -> None:
-        """Keep the problem of a syntax that is not ADQL, with the advice for its token."""
+        """Keep the problem of a syntax that is not ADQL, with the advice for its token; one at a place."""
         token = token or self.token
+        if self.problems.has_at(token.start):
+            return
         if message.startswith("Expected"):
             message = f"{message}, not {_shown(token)}"
+            suggestion = self._about_pair(token) or suggestion
             suggestion = suggestion or advice.for_token(token, self._behind(token))
         self.problems.add(message, token.span, rule=rule or "ADQL 2.1, appendix A", suggestion=suggestion)
 
@@ -97,6 +100,13 @@ class Cursor:
         self.note(message, token, rule=rule, suggestion=suggestion)
         raise self.problems.error()
 
+    def _about_pair(self, token: Token) -> str | None:
+        """What two signs that touch each other were meant to be."""
+        before = self._tokens[self._index - 1] if self._index and token is self.token else None
+        if before is None or before.span[1] != token.start:
+            return None
+        return advice.for_signs(before.text + token.text)
+
     def _behind(self, token: Token) -> Token:
         return self.following if token is self.token else self.token
 
@@ -105,7 +115,8 @@ class Cursor:
     def going_on(self, rule: Callable[[], exp.Expr], *stops: str) -> exp.Expr:
         """What `rule` reads; where it cannot, its problem is kept and reading goes on at one of `stops`.
 
-        So a query is told all its faults at once. What was not understood is a NULL marked as `unread`.
+        So a query is told all its faults at once. What was not understood is a NULL marked with the words
+        that are `unread`.
         """
         begun, start, state = self._index, self.token.start, self._state()
         try:
@@ -115,7 +126,7 @@ class Cursor:
                 raise
         self._restore(state)
         node = self.marked(exp.Null(), start)
-        node.meta["unread"] = True
+        node.meta["unread"] = frozenset(token.value.lower() for token in self._tokens[begun : self._index])
         return node
 
     def skip_to(self, *stops: str) -> bool:

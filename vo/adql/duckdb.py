@@ -54,6 +54,10 @@ _FUNCTIONS: Mapping[str, str] = {
     "CAST_REAL": "CAST({0} AS REAL)",
     "CAST_DOUBLE": "CAST({0} AS DOUBLE)",
     "CAST_TIMESTAMP": "CAST({0} AS TIMESTAMP)",
+    **dict.fromkeys(
+        ("CAST_POINT", "CAST_CIRCLE", "CAST_POLYGON"),
+        r"CAST(STRING_SPLIT_REGEX(TRIM({0}), '\s+') AS DOUBLE[])",
+    ),
 }
 
 

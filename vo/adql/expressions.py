@@ -13,7 +13,7 @@ from sqlglot import exp
 from vo.adql import advice
 from vo.adql.cursor import Cursor
 from vo.adql.functions import FUNCTIONS
-from vo.adql.kinds import TYPES
+from vo.adql.kinds import SHAPE_TYPES, TYPES
 from vo.adql.nodes import Call
 
 MAX_NESTING = 200
@@ -56,7 +56,7 @@ class Expressions(Cursor):
         """What binds at least as tightly as `binding`: 1 a condition, 5 a value."""
         self._depth += 1
         if self._depth > MAX_NESTING:
-            self.refuse("The expression is nested too deeply")
+            self.refuse("The expression is nested too deeply", rule="a limit of this service")
         start = self.token.start
         left = self._prefix(binding)
         for _ in range(MAX_CHAIN):
@@ -66,7 +66,9 @@ class Expressions(Cursor):
             left = self.marked(operator(left), start)
         else:
             self.refuse(
-                f"More than {MAX_CHAIN} operators in a row", suggestion="Group the terms by parentheses."
+                f"More than {MAX_CHAIN} operators in a row",
+                rule="a limit of this service",
+                suggestion="Group the terms by parentheses.",
             )
         self._depth -= 1
         return left
@@ -89,7 +91,9 @@ class Expressions(Cursor):
             return self._primary()
         if self.at("-", "+"):
             self.refuse(
-                "Two signs in a row", rule="ADQL 2.1, appendix A, factor", suggestion="Write -(-x), or x alone."
+                "Two signs in a row",
+                rule="ADQL 2.1, appendix A, factor",
+                suggestion="Write -(-x), or x alone.",
             )
         value = self._primary()
         if sign.value == "-":
@@ -177,7 +181,7 @@ class Expressions(Cursor):
                     "IS NULL asks of a column",
                     self._tokens[self._index - 1],
                     rule="ADQL 2.1, appendix A, null_predicate",
-                    suggestion="Name the value in a sub-query: FROM (SELECT … AS v FROM …) AS t WHERE t.v IS NULL.",
+                    suggestion="Name the value in a sub-query of FROM, and ask of that column.",
                 )
             node: exp.Expr = exp.Is(this=left, expression=exp.Null())
         else:
@@ -268,7 +272,8 @@ class Expressions(Cursor):
                 rule="ADQL 2.1, 2.1.2",
                 suggestion=advice.for_reserved(token),
             )
-        return self.refuse("Expected a value")
+        missing = token.kind == "operator" and token.value in (",", ")")
+        return self.refuse("Expected a value", suggestion=advice.MISSING_VALUE if missing else None)
 
     def _parenthesised(self) -> exp.Expr:
         start = self.advance().start
@@ -279,6 +284,11 @@ class Expressions(Cursor):
                 suggestion="Sub-queries go into FROM, IN and EXISTS; join one of FROM to use its value.",
             )
         inner = self.expression()
+        if self.at(","):
+            self.refuse(
+                "Expected ) to close the parenthesis",
+                suggestion="Values do not come in rows; write the parentheses around one of them.",
+            )
         self.expect(")", "to close the parenthesis")
         return self.marked(exp.Paren(this=inner), start)
 
@@ -315,18 +325,22 @@ class Expressions(Cursor):
         name = token.value
         if name == "DOUBLE":
             self.expect("PRECISION", "behind DOUBLE")
-        if token.kind != "word" or name not in TYPES:
+        if token.kind != "word" or name not in (*TYPES, *SHAPE_TYPES):
+            known = ", ".join((*TYPES, *SHAPE_TYPES)).replace("DOUBLE", "DOUBLE PRECISION")
             self.refuse(
                 f"{token.text} is no type that CAST knows",
                 token,
                 rule="ADQL 2.1, 4.7.1",
-                suggestion=f"The types are {', '.join(TYPES)}.".replace("DOUBLE", "DOUBLE PRECISION"),
+                suggestion=advice.for_type(name) or f"The types are {known}.",
             )
         length: list[exp.Expr] = []
         if name in ("CHAR", "VARCHAR") and self.take("("):
             length = [exp.DataTypeParam(this=exp.Literal.number(self.unsigned("the length", 1)))]
             self.expect(")", "behind the length")
-        return self.marked(exp.DataType(this=TYPES[name].sql, expressions=length), token.start)
+        sql = TYPES[name].sql if name in TYPES else "UNKNOWN"
+        node = self.marked(exp.DataType(this=sql, expressions=length), token.start)
+        node.meta["name"] = name
+        return node
 
     def unsigned(self, what: str, least: int = 0) -> int:
         """An unsigned integer without point or exponent."""
@@ -347,6 +361,8 @@ class Expressions(Cursor):
 
     def _call(self) -> exp.Expr:
         """A function: its name in any case, its arguments, and for aggregates DISTINCT, ALL or *."""
+        if self.token.value in advice.CLAUSES:
+            self.refuse("Expected a value")
         token = self.advance()
         self.advance()
         if token.is_reserved and token.value not in FUNCTIONS:

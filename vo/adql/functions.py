@@ -168,6 +168,23 @@ _STAR = ", ".join(
 _HEALPIX = "ivo_healpix_index(hpxOrder INTEGER, long DOUBLE, lat DOUBLE) -> BIGINT"
 _HEALPIX_OF_POINT = "ivo_healpix_index(hpxOrder INTEGER, p POINT) -> BIGINT"
 _USER_DEFINED = (
+    *(
+        _user_defined(
+            f"bit_{name}",
+            (("integer", "integer"),),
+            "long",
+            (f"bit_{name}(a BIGINT, b BIGINT) -> BIGINT",),
+            f"The bits of a {name} b, in 64 of them.",
+        )
+        for name in ("and", "or", "xor")
+    ),
+    _user_defined(
+        "bit_not",
+        (("integer",),),
+        "long",
+        ("bit_not(a BIGINT) -> BIGINT",),
+        "The 64 bits of a, each the other way.",
+    ),
     _user_defined(
         "ivo_healpix_index",
         (("integer", "number", "number"), ("integer", "point")),

@@ -20,7 +20,6 @@ _SETS: dict[str, type[exp.SetOperation]] = {
 }
 
 
-
 def parse(query: str) -> exp.Query:
     """The tree of one ADQL query; whatever else the text holds is refused by a QueryError."""
     grammar = Grammar(query)
@@ -50,7 +49,7 @@ class Grammar(TableReferences):
             while self.take(","):
                 ctes.append(self._with_query())
         elif not self.at("SELECT", "("):
-            self.refuse("Expected SELECT", suggestion=advice.for_keyword(self.token.text))
+            self.refuse("Expected SELECT", suggestion=advice.for_beginning(self.token, self.following))
         query = self.select_expression()
         self.take(";")
         if self.token.kind != "end":
@@ -62,14 +61,22 @@ class Grammar(TableReferences):
     def _out_of_order(self) -> str | None:
         if self.at("WHERE", "GROUP", "HAVING", "ORDER"):
             return "The order is FROM, WHERE, GROUP BY, HAVING, ORDER BY, OFFSET, each of them once."
+        if self.at("UNION", "EXCEPT", "INTERSECT"):
+            return "A query with ORDER BY or OFFSET of its own stands in parentheses."
         if self.at(")"):
             return "No parenthesis is open here."
+        if self._tokens[self._index - 1].value == ";":
+            return "Send one query at a time."
+        if self.token.kind in ("number", "string", "delimited"):
+            return "An operator or a comma may be missing in front of it."
         return None
 
     def _with_query(self) -> exp.Expr:
         start = self.token.start
         if self.at("RECURSIVE"):
-            self.refuse("WITH is not recursive in ADQL", rule="ADQL 2.1, 4.5")
+            self.refuse(
+                "WITH is not recursive in ADQL", rule="ADQL 2.1, 4.5", suggestion="Leave out RECURSIVE."
+            )
         name = self.identifier("the name of the query")
         if self.at("("):
             self.refuse(
@@ -89,7 +96,7 @@ class Grammar(TableReferences):
         """Set operators over SELECTs, then ORDER BY and OFFSET."""
         self._queries += 1
         if self._queries > MAX_QUERIES:
-            self.refuse(f"Queries are nested more than {MAX_QUERIES} deep")
+            self.refuse(f"Queries are nested more than {MAX_QUERIES} deep", rule="a limit of this service")
         start = self.token.start
         query = self._set_chain(("UNION", "EXCEPT"))
         order = self._order_by() if self.at("ORDER") else None
@@ -97,6 +104,8 @@ class Grammar(TableReferences):
         if order is not None or offset is not None:
             if isinstance(query, exp.Subquery) and not _is_cut(query.this):
                 query = query.this
+            if order is not None and isinstance(query, exp.SetOperation) and _computes(order):
+                query = self.everything(query)
             query.set("order", order)
             query.set("offset", offset)
         elif isinstance(query, exp.Subquery):
@@ -119,7 +128,7 @@ class Grammar(TableReferences):
             node = _SETS[token.value](this=_enclosed(query), expression=_enclosed(right), distinct=not every)
             query = self.marked(node, start)
             query.meta["operator"] = token.span
-        return self.refuse(f"More than {MAX_OPERANDS} set operators in a row")
+        return self.refuse(f"More than {MAX_OPERANDS} set operators in a row", rule="a limit of this service")
 
     def _set_operand(self, words: tuple[str, ...]) -> exp.Query:
         if "UNION" in words:
@@ -134,12 +143,14 @@ class Grammar(TableReferences):
     def _order_by(self) -> exp.Expr:
         self.advance()
         self.expect("BY", "behind ORDER")
-        terms = self._several(self._order_term, *CLAUSES)
+        terms = [self._order_term()]
+        while self.take(","):
+            terms.append(self._order_term())
         return exp.Order(expressions=terms)
 
     def _order_term(self) -> exp.Expr:
         start = self.token.start
-        value = self.value()
+        value = self.going_on(self.value, ",", "ASC", "DESC", *CLAUSES)
         direction = self.take("ASC", "DESC")
         descending = direction is not None and direction.value == "DESC"
         # Rows without a value sort as the largest, as in Oracle; the standard leaves it open.
@@ -161,8 +172,9 @@ class Grammar(TableReferences):
         if self.take("TOP"):
             rows = exp.Literal.number(self.unsigned("the number of rows behind TOP"))
             select.set("limit", exp.Limit(expression=rows))
-            if self.at("ALL", "DISTINCT"):
-                self.note("Expected a value")
+            if self.at("ALL", "DISTINCT", ","):
+                comma = "No comma stands behind TOP." if self.at(",") else None
+                self.note("Expected a value", suggestion=comma)
                 self.advance()
         select.set("expressions", self._select_list())
         self._expect_from()
@@ -207,7 +219,7 @@ class Grammar(TableReferences):
         star = self.token
         if not self.take("*"):
             return self._several(self._select_item, *CLAUSES)
-        items = [self.marked(exp.Star(), star.start)]
+        items: list[exp.Expr] = [self.marked(exp.Star(), star.start)]
         if self.at(","):
             self._note_star(self.token)
             self.advance()
@@ -216,7 +228,10 @@ class Grammar(TableReferences):
 
     def _note_star(self, token: Token) -> None:
         self.note(
-            "* stands alone", token, suggestion="Write t.*, … with the name of the table.", rule="ADQL 2.1, 2.2"
+            "* stands alone",
+            token,
+            suggestion="Write t.*, … with the name of the table.",
+            rule="ADQL 2.1, 2.2",
         )
 
     def _select_item(self) -> exp.Expr:
@@ -254,6 +269,14 @@ class Grammar(TableReferences):
     def _restore(self, state: tuple[int, ...]) -> None:
         *below, self._queries = state
         super()._restore(tuple(below))
+
+
+def _computes(order: exp.Expr) -> bool:
+    """Whether ORDER BY has more than names and numbers of columns."""
+    return any(
+        not isinstance(term.this, exp.Column | exp.Literal | exp.Null) or term.this.args.get("table")
+        for term in order.expressions
+    )
 
 
 def _is_cut(query: exp.Expr) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from vo.adql.functions import FUNCTIONS
-from vo.adql.nodes import Call, described
+from vo.adql.nodes import Call, collected, described
 from vo.adql.problems import Problems, span_of
 
 
@@ -28,6 +28,15 @@ def judge_grouping(select: exp.Select, aliases: frozenset[str], problems: Proble
             )
 
 
+def has_aggregate(value: exp.Expr) -> bool:
+    """Whether an aggregate function is called in `value`."""
+    return any(_is_aggregate(node) for node in collected(value, Call))
+
+
+def _is_aggregate(node: exp.Expr) -> bool:
+    return isinstance(node, Call) and node.this in FUNCTIONS and FUNCTIONS[node.this].aggregate
+
+
 def _loose(value: exp.Expr, terms: list[exp.Expr], aliases: frozenset[str]) -> list[exp.Expr]:
     found: list[exp.Expr] = []
     waiting = [value]
@@ -35,7 +44,7 @@ def _loose(value: exp.Expr, terms: list[exp.Expr], aliases: frozenset[str]) -> l
         node = waiting.pop()
         if node in terms or isinstance(node, exp.Query):
             continue
-        if isinstance(node, Call) and node.this in FUNCTIONS and FUNCTIONS[node.this].aggregate:
+        if _is_aggregate(node):
             continue
         if isinstance(node, exp.Column):
             if node.table in aliases:

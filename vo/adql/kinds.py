@@ -119,3 +119,6 @@ TYPES: Mapping[str, CastType] = {
     "TIMESTAMP": CastType("TIMESTAMP", TIME),
 }
 """What CAST takes; DOUBLE is written DOUBLE PRECISION."""
+
+SHAPE_TYPES: Mapping[str, Column] = {"POINT": POINT, "CIRCLE": CIRCLE, "POLYGON": POLYGON}
+"""The shapes that CAST makes of strings in the form of DALI."""

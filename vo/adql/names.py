@@ -16,10 +16,11 @@ from vo.catalog import Catalog, Table, nearest, quoted
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The columns in sight of a scope."""
+    """The columns in sight of a scope; `catalog` knows the tables that are not in it, for advice."""
 
     scope: Scope
     problems: Problems
+    catalog: Catalog | None = None
 
     def column(self, node: exp.Expr, *, prefer_selected: bool = False) -> exp.Expr:
         """The column that `node` names: the innermost scope that has it wins.
@@ -37,22 +38,24 @@ class Names:
                 break
             visible = scope.relation.find(name)
             if len(visible) > 1:
-                choices = [f"{quoted(item.parts[0][0].name)}.{name.this}" for item in visible[:3]]
+                choices = list(
+                    dict.fromkeys(f"{quoted(item.parts[0][0].name)}.{name.this}" for item in visible[:3])
+                )
                 self.problems.add(
                     f"The column {name.this} is in more than one table",
                     span_of(node),
                     rule="ADQL 2.1, 2.2",
                     suggestion=f"Write {' or '.join(choices)}.",
                 )
-                return describe(node, kinds.NULL)
+                return describe(node, kinds.NULL, name=name.this)
             found = [item.reference() for item in visible]
         if not found and not prefer_selected:
             found = self._selected(name)
         if found:
             return found[0]
-        if self.scope.all_known:
+        if self.scope.lacks(name.this):
             self._unknown(node, name)
-        return describe(node, kinds.NULL)
+        return describe(node, kinds.NULL, name=name.this)
 
     def _selected(self, name: exp.Identifier) -> list[exp.Expr]:
         found = [value for alias, value in self.scope.selected if same(name, alias)]
@@ -64,7 +67,7 @@ class Names:
         sources = self.sources(qualifier, schema)
         if len(sources) != 1:
             self.judge_source(sources, qualifier, schema)
-            return describe(node, kinds.NULL)
+            return describe(node, kinds.NULL, name=name.this)
         source = sources[0]
         found = source.find(name)
         if len(found) > 1:
@@ -78,7 +81,7 @@ class Names:
             return found[0].reference()
         if source.known:
             self._unknown(node, name, source)
-        return describe(node, kinds.NULL)
+        return describe(node, kinds.NULL, name=name.this)
 
     def sources(self, qualifier: exp.Identifier, schema: exp.Identifier | None) -> list[Source]:
         """The tables that a qualifier means, of the innermost scope that has one."""
@@ -98,13 +101,23 @@ class Names:
                 f"More than one table of the query is called {name}", span_of(qualifier), rule="ADQL 2.1, 2.2"
             )
         elif self.scope.all_known:
-            known = [source.name for scope in self.scope.outwards() for source in scope.relation.sources]
             self.problems.add(
                 f"No table of the query is called {name}",
                 span_of(qualifier),
                 rule="ADQL 2.1, 2.2",
-                suggestion=did_you_mean(nearest(qualifier.this, known) or known[:3]),
+                suggestion=self._about_source(qualifier),
             )
+
+    def _about_source(self, qualifier: exp.Identifier) -> str | None:
+        """Which table may be meant, by the name that the query gave it, or that it lacks in FROM."""
+        sources = [source for scope in self.scope.outwards() for source in scope.relation.sources]
+        for source in sources:
+            if source.table is not None and same(qualifier, source.table.name):
+                return f"The query calls this table {quoted(source.name)}."
+        if self.catalog is not None and any(same(qualifier, table.name) for table in self.catalog.tables()):
+            return f"The table {qualifier.this} is not in FROM."
+        known = [source.name for source in sources]
+        return did_you_mean(nearest(qualifier.this, known) or known[:3])
 
     def _unknown(self, node: exp.Expr, name: exp.Identifier, source: Source | None = None) -> None:
         known = self.scope.names() if source is None else [item.column.name for item in source.visible]

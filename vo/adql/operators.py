@@ -46,9 +46,11 @@ def star(reader: Reader, node: exp.Expr) -> exp.Expr:  # noqa: ARG001
 
 
 def paren(reader: Reader, node: exp.Expr) -> exp.Expr:
-    """Parentheses change nothing."""
+    """Parentheses change nothing, nor does a plus in front of a number."""
     inner = reader.read(node.this)
     node.set("this", inner)
+    if "sign" in node.meta and not _all_numbers(reader, node, [inner], node.meta["sign"]):
+        return describe(node, kinds.NULL)
     return describe(node, described(inner))
 
 
@@ -89,16 +91,26 @@ def _unit(node: exp.Expr, left: str | None, right: str | None) -> str | None:
     return left if left == right else None
 
 
+def bits(reader: Reader, node: exp.Expr) -> exp.Expr:  # noqa: ARG001  one signature for all functions
+    """A function of the bits of integers, in 64 of them."""
+    node.set("expressions", [_as(value, "long") for value in node.expressions])
+    return describe(node, kinds.LONG)
+
+
 def concatenated(reader: Reader, node: exp.Expr) -> exp.Expr:
-    """Two strings joined."""
-    for value in reader.arguments(node, "this", "expression"):
+    """Two strings joined; a number among them is written out (the grammar takes any primary)."""
+    reader.arguments(node, "this", "expression")
+    for name in ("this", "expression"):
+        value = node.args[name]
         kind = kind_of(described(value))
-        if kind not in (Kind.TEXT, Kind.NULL):
+        if kind in NUMBERS:
+            node.set(name, describe(call("CAST_VARCHAR", value), kinds.TEXT))
+        elif kind not in (Kind.TEXT, Kind.NULL):
             reader.problems.add(
                 f"|| joins strings, not {kind.value}",
                 span_of(value),
                 rule="ADQL 2.1, appendix A, concatenation",
-                suggestion="Write CAST(x AS VARCHAR).",
+                suggestion="Write CAST(x AS VARCHAR)." if kind is Kind.TIME else None,
             )
     return describe(node, kinds.TEXT)
 
@@ -122,6 +134,14 @@ def case(reader: Reader, node: exp.Expr) -> exp.Expr:
 
 def common(reader: Reader, node: exp.Expr, values: list[exp.Expr], what: str) -> Column:
     """The column that holds all of `values`; a problem where there is none."""
+    nulls = [value for value in values if isinstance(value, exp.Null) and "unread" not in value.meta]
+    if what == "COALESCE" and len(nulls) == len(values):
+        reader.problems.add(
+            "COALESCE needs a value that is not NULL in writing",
+            span_of(node),
+            rule="SQL-92, 6.9",
+            suggestion="Write a column among its arguments.",
+        )
     result = kinds.NULL
     for value in values:
         column = united(result, described(value))
@@ -137,18 +157,11 @@ def common(reader: Reader, node: exp.Expr, values: list[exp.Expr], what: str) ->
     return result
 
 
-def _all_numbers(
-    reader: Reader,
-    node: exp.Expr,
-    values: list[exp.Expr],
-    what: str,
-    wanted: frozenset[Kind] = NUMBERS,
-) -> bool:
-    wrong = [value for value in values if kind_of(described(value)) not in wanted | {Kind.NULL}]
+def _all_numbers(reader: Reader, node: exp.Expr, values: list[exp.Expr], what: str) -> bool:
+    wrong = [value for value in values if kind_of(described(value)) not in NUMBERS | {Kind.NULL}]
     for value in wrong:
         reader.problems.add(
-            f"{what} needs {'numbers' if wanted is NUMBERS else 'integers'}, "
-            f"not {kind_of(described(value)).value}",
+            f"{what} needs numbers, not {kind_of(described(value)).value}",
             span_of(value) or span_of(node),
             rule="ADQL 2.1, appendix A, numeric_value_expression",
             suggestion="Write a || b to join strings." if what == "+" else None,

@@ -303,7 +303,7 @@ class _Generator(OracleGenerator):
         number = self._double(value)
         if not places:
             return template.format(number)
-        count = int(self.sql(places[0]).replace(" ", ""))
+        count = int(constant(places[0]) or 0)
         scale = f"CAST(1e{min(abs(count), 100)} AS BINARY_DOUBLE)"
         there, back = "*/" if count >= 0 else "/*"
         return f"({template.format(f'({number} {there} {scale})')} {back} {scale})"

@@ -74,15 +74,18 @@ def _compile_geometry(query: Query) -> None:
 
 
 def _drop_constant_terms(query: Query) -> None:
-    """Leave out what orders nothing: databases take a number for a column, and refuse other constants."""
+    """Leave out what tells no rows apart: databases take it for a column, or refuse it."""
+    for group in collected(query.tree, exp.Group):
+        terms = [term for term in group.expressions if _varies(term)]
+        group.set("expressions", terms or [exp.Null()])
     for order in collected(query.tree, exp.Order):
-        terms = [term for term in order.expressions if _orders(term.this)]
+        terms = [term for term in order.expressions if _varies(term.this)]
         order.set("expressions", terms)
         if not terms:
             order.pop()
 
 
-def _orders(term: exp.Expr) -> bool:
+def _varies(term: exp.Expr) -> bool:
     if term.meta.get("position"):
         return True
     leaves = collected(term, exp.Column, exp.Star, Call)

@@ -47,6 +47,15 @@ class Problems:
         ordered = sorted(self._found.items(), key=lambda item: item[0][0])
         return QueryError(*(problem for _, problem in ordered[:TOLD]))
 
+    def has_at(self, start: int) -> bool:
+        """Whether there is a problem at an offset already."""
+        return any(offset == start for offset, _ in self._found)
+
+    @property
+    def count(self) -> int:
+        """How many problems there are."""
+        return len(self._found)
+
     @property
     def enough(self) -> bool:
         """Whether there are as many problems as are told."""

@@ -92,7 +92,8 @@ class Reader:
 
     def column(self, node: exp.Expr) -> exp.Expr:
         """The column that a name means."""
-        return Names(self.scope, self.problems).column(node, prefer_selected=self.prefer_selected)
+        names = Names(self.scope, self.problems, self.queries.catalog)
+        return names.column(node, prefer_selected=self.prefer_selected)
 
 
 def _about_conditions(node: exp.Expr) -> str:
@@ -110,7 +111,7 @@ def _is_null(node: exp.Expr) -> bool:
     """Whether NULL was written; a name that is not known counts as NULL as well, and is no second problem."""
     while isinstance(node, exp.Paren):
         node = node.this
-    return isinstance(node, exp.Null) and not node.meta.get("unread")
+    return isinstance(node, exp.Null) and "unread" not in node.meta
 
 
 def _spine(node: exp.Expr) -> list[exp.Expr]:

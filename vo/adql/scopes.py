@@ -111,13 +111,13 @@ class Relation:
 class Scope:
     """A relation, the scope around its query, and the columns of its SELECT once they are known.
 
-    `unread` says that a column of SELECT was not understood, whose name may be used elsewhere.
+    `unread` are the words of columns of SELECT that were not understood: one may be a name used elsewhere.
     """
 
     relation: Relation
     parent: Scope | None = None
     selected: list[tuple[str, exp.Expr]] = field(default_factory=list)
-    unread: bool = False
+    unread: frozenset[str] = frozenset()
 
     def outwards(self) -> Iterator[Scope]:
         """This scope and those around it."""
@@ -132,11 +132,12 @@ class Scope:
 
     @property
     def all_known(self) -> bool:
-        """Whether every table in sight was found, and every column understood."""
-        return all(
-            not scope.unread and all(source.known for source in scope.relation.sources)
-            for scope in self.outwards()
-        )
+        """Whether every table in sight was found."""
+        return all(source.known for scope in self.outwards() for source in scope.relation.sources)
+
+    def lacks(self, name: str) -> bool:
+        """Whether `name`, which was not found, cannot be in what was not understood."""
+        return self.all_known and not any(name.lower() in scope.unread for scope in self.outwards())
 
 
 def _indexed(columns: Iterable[Visible]) -> Mapping[str, list[Visible]]:

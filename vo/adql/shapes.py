@@ -89,7 +89,11 @@ def region(reader: Reader, node: exp.Expr) -> exp.Expr:
             suggestion="Write 'CIRCLE ICRS 10 20 0.5', 'BOX ICRS …', 'POLYGON ICRS …' or 'POSITION ICRS …'.",
         )
         return describe(node, kinds.CIRCLE)
-    name, values = found
+    return of_numbers(reader, node, *found)
+
+
+def of_numbers(reader: Reader, node: exp.Expr, name: str, values: list[float]) -> exp.Expr:
+    """The shape `name` of numbers, in place of the `node` that stands for it."""
     arguments = [describe(number(value), kinds.DOUBLE) for value in values]
     written = describe(call(name, *arguments), _RESULTS[name])
     written.meta["span"] = span_of(node)

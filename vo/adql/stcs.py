@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 _NUMBERS: Mapping[str, tuple[str, int | None]] = {
@@ -25,7 +26,7 @@ def shape(text: str) -> tuple[str, list[float]] | None:
     """
     words = text.replace(",", " ").split()
     if not words or words[0].upper() not in _NUMBERS:
-        return None
+        return numbers_of(text)
     name, count = _NUMBERS[words.pop(0).upper()]
     for allowed in (_FRAMES, _REFERENCES, _FLAVOURS):
         if words and words[0].upper() in allowed:
@@ -35,4 +36,21 @@ def shape(text: str) -> tuple[str, list[float]] | None:
     except ValueError:
         return None
     fitting = len(values) == count if count is not None else len(values) >= 6 and len(values) % 2 == 0  # noqa: PLR2004
+    return (name, values) if fitting else None
+
+
+def numbers_of(text: str) -> tuple[str, list[float]] | None:
+    """The point, circle or polygon that numbers alone stand for (DALI 1.1, 3.3.5 to 3.3.7).
+
+    >>> numbers_of("10 -20"), numbers_of("10 -20 0.5"), numbers_of("10 -20 north")
+    (('POINT', [10.0, -20.0]), ('CIRCLE', [10.0, -20.0, 0.5]), None)
+    """
+    try:
+        values = [float(word) for word in text.split()]
+    except ValueError:
+        return None
+    if not all(map(math.isfinite, values)):
+        return None
+    name = {2: "POINT", 3: "CIRCLE"}.get(len(values), "POLYGON")
+    fitting = name != "POLYGON" or (len(values) >= 6 and len(values) % 2 == 0)  # noqa: PLR2004  three vertices
     return (name, values) if fitting else None

@@ -42,20 +42,25 @@ class TableReferences(Expressions):
             return True
         meant = advice.for_token(self.token, following) or advice.for_keyword(self.token.text)
         self.note(f"Expected {expected}", suggestion=meant or advice.for_alias(following))
-        if self.problems.enough or not self.skip_to(",", *CLAUSES, *_JOIN_WORDS):
+        if (
+            following.value == "SELECT"
+            or self.problems.enough
+            or not self.skip_to(",", *CLAUSES, *_JOIN_WORDS)
+        ):
             raise self.problems.error()
         return False
 
     # --- tables and joins
 
     def from_(self) -> exp.Expr:
+        """The tables behind FROM, joined in the order of their commas and joins."""
         start = self.token.start
         tree = self._joined()
         for _ in range(MAX_OPERANDS):
             if not self.take(","):
                 return tree
             tree = self.marked(Joined(this=tree, expression=self._joined(), kind=","), start)
-        return self.refuse(f"More than {MAX_OPERANDS} tables in FROM")
+        return self.refuse(f"More than {MAX_OPERANDS} tables in FROM", rule="a limit of this service")
 
     def _joined(self) -> exp.Expr:
         tree = self._table()
@@ -66,7 +71,7 @@ class TableReferences(Expressions):
                 tree = self._join(tree)
             else:
                 return tree
-        return self.refuse(f"More than {MAX_OPERANDS} tables in FROM")
+        return self.refuse(f"More than {MAX_OPERANDS} tables in FROM", rule="a limit of this service")
 
     def _crossed(self, left: exp.Expr) -> exp.Expr:
         """CROSS JOIN, which is noted, and read as the comma that it stands for."""
@@ -129,12 +134,19 @@ class TableReferences(Expressions):
                 return query
             return self._enclosed_join()
         first = self.token
+        if self.at("SELECT", "VALUES", *_JOIN_WORDS, *CLAUSES):
+            self.refuse("Expected a table", suggestion=advice.for_table(first))
         names = self.dotted(self.identifier("a table"), "a table")
         if self.at("("):
-            self.refuse("There are no table functions in ADQL", first, rule="ADQL 2.1, appendix A")
+            self.refuse(
+                "There are no table functions in ADQL",
+                first,
+                rule="ADQL 2.1, appendix A",
+                suggestion=advice.for_table(first),
+            )
         parts = dict(zip(("this", "db", "catalog"), reversed(names), strict=False))
         if len(names) > len(parts):
-            self.refuse("A table has at most two names before its own")
+            self.refuse("A table has at most two names before its own", first)
         table = self.marked(exp.Table(**parts), start)
         alias = self.alias("the name of the table in this query")
         if alias is not None:
@@ -155,15 +167,18 @@ class TableReferences(Expressions):
         alias = self.alias("the name of the joined tables")
         if alias is None:
             return tree
-        query = self._everything(tree)
+        query = self.everything(tree)
         return self.marked(exp.Subquery(this=query, alias=exp.TableAlias(this=alias)), start)
 
-    def _everything(self, tree: exp.Expr) -> exp.Query:
-        """The query that a joined table is where one is expected (query_expression)."""
-        star = exp.Star()
-        star.meta["span"] = tree.meta["span"]
+    def everything(self, tree: exp.Expr) -> exp.Query:
+        """The query `SELECT * FROM tree`, which a joined table is where a query stands (query_expression)."""
+        star, span = exp.Star(), tree.meta["span"]
+        star.meta["span"] = span
+        if isinstance(tree, exp.Query):
+            unnamed = exp.TableAlias(this=exp.Identifier(this="", quoted=True))
+            tree = exp.Subquery(this=tree, alias=unnamed)
         select = exp.Select(expressions=[star], from_=exp.From(this=tree))
-        select.meta["span"] = tree.meta["span"]
+        select.meta["span"] = tree.meta["span"] = span
         return select
 
     def _derived(self) -> exp.Expr | None:
@@ -193,7 +208,7 @@ class TableReferences(Expressions):
             ahead += 1
         if self._tokens[ahead].value == "SELECT":
             return self.select_expression()
-        return self._everything(self._joined()) if self._holds_join() else None
+        return self.everything(self._joined()) if self._holds_join() else None
 
     def _holds_join(self) -> bool:
         """Whether there is a JOIN before the parenthesis closes that was opened last."""

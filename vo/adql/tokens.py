@@ -14,6 +14,8 @@ MAX_TOKENS = 20_000
 MAX_DEPTH = 100
 """Parentheses inside parentheses at the most; keeps every later step away from the recursion limit."""
 
+_OWN_LIMIT = "a limit of this service"
+
 _MOST_DIGITS = 4000
 """Digits of a number at the most: Python reads no more into an integer."""
 
@@ -52,7 +54,13 @@ _ADVICE |= {
     "%": "Write the remainder as MOD(x, y).",
     "[": "ADQL has no arrays; write a delimited identifier between double quotes.",
     "_": 'A regular identifier begins with a letter; write "_name" between double quotes.',
-    ":": "Write a conversion as CAST(x AS type).",
+    ":": "ADQL has no parameters; write the value itself.",
+    "::": "Write a conversion as CAST(x AS type).",
+    "&&": "Write AND.",
+    "$": "ADQL has no parameters; write the value itself.",
+    "]": "ADQL has no arrays; write a delimited identifier between double quotes.",
+    "}": "ADQL has no parameters; write the value itself.",
+    "\\": "A quote inside a string is written twice.",
     "`": 'Write a delimited identifier between double quotes: "…".',
     "&": "Write BIT_AND(a, b).",
     "|": "Write BIT_OR(a, b), or a || b to join strings.",
@@ -114,7 +122,12 @@ def scan(query: str) -> list[Token]:
         _check_token(token, query, problems)
         tokens.append(token)
         if len(tokens) > MAX_TOKENS:
-            problems.add(f"The query has more than {MAX_TOKENS} words and signs", token.span)
+            problems.add(
+                f"The query has more than {MAX_TOKENS} words and signs",
+                token.span,
+                rule=_OWN_LIMIT,
+                suggestion="Upload long lists as a table, and join it.",
+            )
             break
     _check_depth(tokens, problems)
     problems.raise_any()
@@ -186,15 +199,19 @@ def _refuse(query: str, position: int, problems: Problems) -> int:
             suggestion=_ADVICE[character],
         )
         return len(query)
+    end = position + 1
+    while end < len(query) and query[end] == character:
+        end += 1
+    run = query[position:end]
     name = unicodedata.name(character, "control character")
-    shown = character if character.isascii() and character.isprintable() else f"U+{ord(character):04X} {name}"
+    shown = run[:_SHOWN] if run.isascii() and run.isprintable() else f"U+{ord(character):04X} {name}"
+    advice = _ADVICE.get(run) or _ADVICE.get(character)
+    if advice is None and character.isalpha():
+        advice = "A name with other letters than A to Z is written between double quotes."
     problems.add(
-        f"The character {shown} has no meaning in ADQL here",
-        (position, position + 1),
-        rule="ADQL 2.1, 2.1",
-        suggestion=_ADVICE.get(character),
+        f"{shown} has no meaning in ADQL here", (position, end), rule="ADQL 2.1, 2.1.1", suggestion=advice
     )
-    return position + 1
+    return end
 
 
 def _check_characters(query: str, problems: Problems) -> None:
@@ -219,5 +236,7 @@ def _check_depth(tokens: list[Token], problems: Problems) -> None:
         if token.kind == "operator":
             depth += (token.value == "(") - (token.value == ")")
             if depth > MAX_DEPTH:
-                problems.add(f"Parentheses are nested more than {MAX_DEPTH} deep", token.span)
+                problems.add(
+                    f"Parentheses are nested more than {MAX_DEPTH} deep", token.span, rule=_OWN_LIMIT
+                )
                 return
