@@ -81,7 +81,10 @@ def moved_position(reader: Reader, values: Values) -> exp.Expr:
 
 def moved(reader: Reader, values: Values) -> exp.Expr:
     """All six parameters at the other epoch; what was unknown stays so, and half a proper motion is none."""
-    known = {name: f"CASE WHEN pmra + pmdec IS NOT NULL THEN {name} END" for name in ("pmra", "pmdec")}
+    known = {
+        name: f"CASE WHEN pmra IS NOT NULL AND pmdec IS NOT NULL THEN {name} END"
+        for name in ("pmra", "pmdec")
+    }
     values = {**values, **{name: defined(reader, text, values) for name, text in known.items()}}
     wanted = (_LONGITUDE, _LATITUDE, _PARALLAX, *_PROPER_MOTIONS, _RADIAL_VELOCITY)
     return describe(call("IVO_EPOCH_PROP", *(_found(reader, values, steps) for steps in wanted)), SIX)

@@ -90,7 +90,9 @@ def _bound(scope: str, values: Values, result: exp.Expr) -> exp.Expr:
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> exp.Expr:
     """The tree of a text of ours, to which no message points."""
-    tree = Grammar(text).expression()
+    grammar = Grammar(text)
+    tree = grammar.expression()
+    grammar.problems.raise_any()
     for node in tree.walk():
         node.meta.pop("span", None)
     return tree

@@ -14,7 +14,7 @@ from vo.adql import advice
 from vo.adql.cursor import Cursor
 from vo.adql.functions import FUNCTIONS
 from vo.adql.kinds import SHAPE_TYPES, TYPES
-from vo.adql.nodes import Call
+from vo.adql.nodes import Call, target
 
 MAX_NESTING = 200
 """Operators and parentheses inside each other at the most."""
@@ -337,10 +337,7 @@ class Expressions(Cursor):
         if name in ("CHAR", "VARCHAR") and self.take("("):
             length = [exp.DataTypeParam(this=exp.Literal.number(self.unsigned("the length", 1)))]
             self.expect(")", "behind the length")
-        sql = TYPES[name].sql if name in TYPES else "UNKNOWN"
-        node = self.marked(exp.DataType(this=sql, expressions=length), token.start)
-        node.meta["name"] = name
-        return node
+        return self.marked(target(name, *length), token.start)
 
     def unsigned(self, what: str, least: int = 0) -> int:
         """An unsigned integer without point or exponent."""

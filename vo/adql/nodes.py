@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from sqlglot import exp
 
+from vo.adql.kinds import TYPES
 from vo.catalog import Column
 
 
@@ -104,6 +105,13 @@ class Local(exp.Expression):
 def call(name: str, *arguments: exp.Expr) -> Call:
     """The function `name` of `arguments`."""
     return Call(this=name, expressions=list(arguments))
+
+
+def target(name: str, *length: exp.Expr) -> exp.DataType:
+    """What CAST makes: a type by its name in ADQL, perhaps with a length."""
+    node = exp.DataType(this=TYPES[name].sql if name in TYPES else "UNKNOWN", expressions=list(length))
+    node.meta["name"] = name
+    return node
 
 
 def number(value: float) -> exp.Expr:

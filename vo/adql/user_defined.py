@@ -10,8 +10,8 @@ from sqlglot import exp
 from vo.adql import astrometry, frames, healpix, kinds, sexagesimal
 from vo.adql.constants import constant
 from vo.adql.definitions import defined, let
-from vo.adql.kinds import TYPES, Kind, kind_of
-from vo.adql.nodes import Call, Flag, Place, call, describe, described, duplicate, number
+from vo.adql.kinds import Kind, kind_of
+from vo.adql.nodes import Call, Flag, Place, call, describe, described, duplicate, number, target
 from vo.adql.positions import key_of, stored_column
 from vo.adql.problems import span_of
 from vo.adql.regions import unwrapped
@@ -110,8 +110,7 @@ def days(reader: Reader, node: exp.Expr) -> exp.Expr:
     """ivo_to_jd and ivo_to_mjd: of a timestamp, or of a string in the form of DALI."""
     (time,) = node.expressions
     if kind_of(described(time)) is not Kind.TIME:
-        cast = exp.Cast(this=time, to=exp.DataType(this=TYPES["TIMESTAMP"].sql))
-        node.set("expressions", [reader.read(cast)])
+        node.set("expressions", [reader.read(exp.Cast(this=time, to=target("TIMESTAMP")))])
     return describe(node, kinds.DOUBLE, unit="d")
 
 
