@@ -70,6 +70,14 @@ COUNT = Statement("SELECT id C1 FROM t", IDS)
 COUNT_THEN = Statement("SELECT id C1 FROM t -- then", IDS)
 
 
+@pytest.fixture(autouse=True, scope="module", params=["19c", "23ai"])
+def _personality(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test runs against both servers: answers end differently on the wire since 23ai."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire.OracleDouble, "personality", wire.PERSONALITIES[request.param])
+        yield
+
+
 @contextmanager
 def reading(double: wire.OracleDouble, **limits: Any) -> Iterator[OracleDatabase]:
     """The database of `double`, one connection wide."""

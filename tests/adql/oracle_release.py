@@ -36,8 +36,8 @@ def missing() -> str | None:
     return None
 
 
-def connect(name: str) -> Java:
-    """A connection to an empty database of H2 in this process."""
+def connect(name: str, user: str = "") -> Java:
+    """A connection to a database of H2 in this process, which is empty if it is the first."""
     import jpype  # noqa: PLC0415
     import jpype.imports  # noqa: PLC0415
 
@@ -45,7 +45,9 @@ def connect(name: str) -> Java:
         jpype.startJVM(
             jpype.getDefaultJVMPath(), "-Xmx512m", "-Xrs", classpath=[str(H2)], convertStrings=True
         )
-    return jpype.JClass("org.h2.Driver")().connect(_URL.format(name), jpype.JClass("java.util.Properties")())
+    login = jpype.JClass("java.util.Properties")()
+    login.setProperty("user", user)
+    return jpype.JClass("org.h2.Driver")().connect(_URL.format(name), login)
 
 
 def oracle_catalog(catalog: Catalog) -> Catalog:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import queue
 import select
 import socket
+import ssl
 import struct
 import threading
 from contextlib import suppress
 
+from oracle_wire.personality import Personality
+
 CONNECT, ACCEPT, REFUSE, DATA, MARKER = 1, 2, 4, 6, 12
 BREAK, RESET, INTERRUPT = 1, 2, 3
-PROTOCOL_VERSION = 318
-"""That of 18c to 21c: large packets, and no flag that ends a response."""
 CAN_RECEIVE_ATTENTION = 0x0400
+HAS_END_OF_RESPONSE = 0x0200_0000
+END_FLAG, END_MESSAGE = 0x2000, b"\x1d"
 CONNECT_DATA_LIMIT = 230
 DATA_HEADER_BYTES = 10
 
@@ -27,9 +30,17 @@ class Channel:
     """
 
     def __init__(
-        self, connection: socket.socket, *, packet_bytes: int, deaf: bool, out_of_band: bool
+        self,
+        connection: socket.socket,
+        personality: Personality,
+        *,
+        packet_bytes: int,
+        deaf: bool,
+        out_of_band: bool,
     ) -> None:
         self._socket = connection
+        self._personality = personality
+        self._tls_lock = threading.Lock()  # two threads may not be inside one session of OpenSSL
         self._packet_bytes = packet_bytes
         self._deaf = deaf
         self.out_of_band = out_of_band
@@ -46,7 +57,8 @@ class Channel:
             self._send(REFUSE, b"\x04\x00" + struct.pack(">H", len(message)) + message, large=False)
             return False
         options = CAN_RECEIVE_ATTENTION if self.out_of_band else 0
-        terms = struct.pack(">HH20xI9x", PROTOCOL_VERSION, options, self._packet_bytes)
+        flags = HAS_END_OF_RESPONSE if self._personality.says_end else 0
+        terms = struct.pack(">HH20xI5xI", self._personality.protocol, options, self._packet_bytes, flags)
         self._send(ACCEPT, terms, large=False)
         return True
 
@@ -65,9 +77,13 @@ class Channel:
 
     def send(self, response: bytes) -> None:
         """A response, in as many packets as it takes."""
+        says_end = self._personality.says_end
+        response += END_MESSAGE if says_end else b""
         room = self._packet_bytes - DATA_HEADER_BYTES
         for start in range(0, len(response), room):
-            self._send(DATA, b"\0\0" + response[start : start + room], large=True)
+            is_last = start + room >= len(response)
+            flags = END_FLAG if says_end and is_last else 0
+            self._send(DATA, struct.pack(">H", flags) + response[start : start + room], large=True)
 
     def send_marker(self, kind: int) -> None:
         """A marker: BREAK or RESET."""
@@ -82,7 +98,8 @@ class Channel:
     def _send(self, kind: int, body: bytes, *, large: bool) -> None:
         size = len(body) + 8
         length = struct.pack(">I", size) if large else struct.pack(">HH", size, 0)
-        self._socket.sendall(length + bytes([kind, 0, 0, 0]) + body)
+        with self._tls_lock:
+            self._socket.sendall(length + bytes([kind, 0, 0, 0]) + body)
 
     def _packet(self, *, large: bool) -> bytes:
         header = self._exactly(8)
@@ -96,11 +113,19 @@ class Channel:
         while len(found) < count:
             if self.out_of_band:
                 self._await_data()
-            piece = self._socket.recv(count - len(found))
+            piece = self._received(count - len(found))
             if not piece:
                 return b""
             found += piece
         return found
+
+    def _received(self, count: int) -> bytes:
+        if not isinstance(self._socket, ssl.SSLSocket):
+            return self._socket.recv(count)
+        if not self._socket.pending():
+            select.select([self._socket], [], [])
+        with self._tls_lock:
+            return self._socket.recv(count)
 
     def _await_data(self) -> None:
         """Wait for ordinary data; urgent data is a break."""

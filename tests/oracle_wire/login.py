@@ -13,7 +13,6 @@ from oracle_wire.wire import Request, number, text
 VERIFIER_12C = 0x4815
 ROUNDS = 64
 """Rounds of the key derivation; a real server asks for thousands, a test has no secret to guard."""
-VERSION = (19 << 24) | (3 << 16)
 
 
 class Login:
@@ -50,12 +49,12 @@ class Login:
         plain = _decrypted(self._session_key, bytes.fromhex(given["AUTH_PASSWORD"]))
         return plain[16 : -plain[-1]] == self._password
 
-    def welcome(self, session_id: int) -> bytes:
+    def welcome(self, session_id: int, release: int) -> bytes:
         """Who the server is, with its own proof."""
         proof = _encrypted(self._session_key, secrets.token_bytes(16) + b"SERVER_TO_CLIENT")
         return _pairs(
             {
-                "AUTH_VERSION_NO": str(VERSION),
+                "AUTH_VERSION_NO": str(release),
                 "AUTH_SESSION_ID": str(session_id),
                 "AUTH_SERIAL_NUM": "1",
                 "AUTH_SC_SERVICE_NAME": "double",

@@ -13,6 +13,8 @@ from oracle_wire.wire import number, octets, text
 
 Row = tuple[Any, ...]
 UTF8 = 873
+LONG = 8
+"""The type of binds of text that may be longer than a VARCHAR2."""
 UNLIMITED_SCALE = -127
 
 
@@ -43,8 +45,8 @@ class Column:
     precision: int = 0
     scale: int = 0
 
-    def described(self, position: int) -> bytes:
-        """The column as the description of a result carries it."""
+    def described(self, position: int, *, is_modern: bool) -> bytes:
+        """The column as the description of a result carries it; since 23ai with domain and vector."""
         kind = KINDS[self.kind]
         charset, form = (UTF8, 1) if kind.is_text else (0, 0)
         return b"".join(
@@ -63,6 +65,7 @@ class Column:
                 text(self.name) + text("") + text(""),
                 number(position),
                 number(0),
+                (text("") * 2 + number(0) * 2 + bytes(2)) if is_modern else b"",
             )
         )
 
@@ -139,10 +142,10 @@ def decoded(code: int, value: bytes | None) -> object:
         return None
     if code == KINDS["NUMBER"].code:
         return _from_decimal(value)
-    if code == KINDS["BINARY_DOUBLE"].code:
+    if code in (KINDS["BINARY_DOUBLE"].code, KINDS["BINARY_FLOAT"].code):
         plain = bytes([value[0] & 0x7F, *value[1:]]) if value[0] & 0x80 else bytes(b ^ 0xFF for b in value)
-        return struct.unpack(">d", plain)[0]
-    if code == KINDS["VARCHAR2"].code:
+        return struct.unpack(">d" if len(value) == 8 else ">f", plain)[0]
+    if code in (KINDS["VARCHAR2"].code, LONG):
         return value.decode()
     if code == KINDS["TIMESTAMP"].code:
         century, year, month, day, hour, minute, second = value[:7]

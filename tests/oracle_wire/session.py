@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 from oracle_wire.channel import BREAK, RESET, Channel
 from oracle_wire.login import Login, credentials
-from oracle_wire.rows import UTF8, Answer, Column, OraError, Row, decoded, encoded
+from oracle_wire.personality import Personality
+from oracle_wire.rows import LONG, UTF8, Answer, Column, OraError, Row, decoded, encoded
 from oracle_wire.wire import Request, ending, number, octets, status
 
 Backend = Callable[[str, list[object], "Session"], Answer | None]
 """Answers a statement with its binds; None: it was no query. Raises OraError."""
 
-FIELD_VERSION_19C = 12
 NO_MORE_ROWS = 1403
 STOPPED = 1013
 TAGS = ("client_identifier", "module", "action", "", "client_info", "", "", "dbop")
 """What a client says of itself, in the order of the wire; the driver leaves the nameless ones empty."""
+_CHANGES = ("INSERT", "DELETE", "EXPLAIN PLAN")
 DEFINE, EXECUTE, FETCH = 0x10, 0x20, 0x40
 
 
@@ -29,6 +31,7 @@ class Cursor:
     sql: str
     columns: tuple[Column, ...] = ()
     rows: Iterator[Row] = field(default_factory=lambda: iter(()))
+    bind_types: list[int] = field(default_factory=list)
     lobs_as_text: bool = False
     last: list[bytes] | None = None
     sent: int = 0
@@ -37,11 +40,22 @@ class Cursor:
 class Session:
     """One client at work; backends reach it as their third argument.
 
-    `statements` lists what was executed, `tags` what the client says of itself (module, action, …).
+    `statements` lists what was executed, `tags` what the client says of itself (module, action, …). A backend
+    may set `at_end_of_transaction`, called with whether to keep what was changed, and `at_end`.
     """
 
-    def __init__(self, channel: Channel, backend: Backend, password: str, *, repeats: bool) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        backend: Backend,
+        password: str,
+        *,
+        personality: Personality,
+        repeats: bool,
+    ) -> None:
         self._channel = channel
+        self._personality = personality
+        self._ending = partial(ending, is_modern=personality.is_modern)
         self._backend = backend
         self._login = Login(password)
         self._repeats = repeats
@@ -51,6 +65,13 @@ class Session:
         self.statements: list[str] = []
         self.tags: dict[str, str] = {}
         self.pings = 0
+        self.at_end_of_transaction: Callable[[bool], object] = lambda _: None
+        self.at_end: Callable[[], object] = lambda: None
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the client broke in, or is gone."""
+        return self._channel.interrupted.is_set()
 
     def until_broken(self, timeout_s: float = 30) -> None:
         """Be busy until the client breaks; then stop as a real statement does."""
@@ -64,13 +85,16 @@ class Session:
 
     def serve(self) -> None:
         """Answer requests until the client logs off or is gone."""
-        while (packet := self._channel.arrived.get()) is not None:
-            if isinstance(packet, int):
-                self._break()
-                continue
-            response = self._response(Request(packet, self._next_data))
-            if response:
-                self._channel.send(response)
+        try:
+            while (packet := self._channel.arrived.get()) is not None:
+                if isinstance(packet, int):
+                    self._break()
+                    continue
+                response = self._response(Request(packet, self._next_data))
+                if response:
+                    self._channel.send(response)
+        finally:
+            self.at_end()
 
     def _next_data(self) -> bytes:
         packet = self._channel.arrived.get()
@@ -86,19 +110,19 @@ class Session:
                 return
         self._channel.interrupted.clear()
         self._channel.send_marker(RESET)
-        self._channel.send(ending(STOPPED, "ORA-01013: user requested cancel of current operation"))
+        self._channel.send(self._ending(STOPPED, "ORA-01013: user requested cancel of current operation"))
 
     def _response(self, request: Request) -> bytes:
         kind = request.byte()
         if kind == 1:
-            return _protocol()
+            return _protocol(self._personality)
         if kind == 2:
             return _types_agreed(request)
         while kind == 17:
             self._piggyback(request)
             kind = request.byte()
         function = request.byte()
-        request.byte()
+        self._skip_sequence(request)
         cursor = 0
         try:
             if function in (5, 78, 4):
@@ -110,11 +134,17 @@ class Session:
                 if self._channel.out_of_band:
                     self._break()
                 return b""  # else the marker in the queue is answered
-            return ending(error.code, str(error), cursor=cursor)
+            return self._ending(error.code, str(error), cursor=cursor)
+
+    def _skip_sequence(self, request: Request) -> None:
+        request.byte()
+        if self._personality.is_modern:
+            request.number()  # the token of a pipeline
 
     def _piggyback(self, request: Request) -> None:
         code = request.byte()
-        request.raw(2)  # sequence, pointer
+        self._skip_sequence(request)
+        request.byte()
         if code == 105:
             for closed in request.numbers(request.number()):
                 self._cursors.pop(closed, None)
@@ -142,13 +172,20 @@ class Session:
         _, given = credentials(request)
         if not self._login.accepts(given):
             raise OraError(1017, "invalid username/password; logon denied")
-        return self._login.welcome(1) + status()
+        return self._login.welcome(1, self._personality.release) + status()
 
     def _ping(self, _: Request) -> bytes:
         self.pings += 1
         return status(in_transaction=self.in_transaction)
 
-    def _end_transaction(self, _: Request) -> bytes:
+    def _commit(self, _: Request) -> bytes:
+        return self._end_transaction(keep=True)
+
+    def _roll_back(self, _: Request) -> bytes:
+        return self._end_transaction(keep=False)
+
+    def _end_transaction(self, *, keep: bool) -> bytes:
+        self.at_end_of_transaction(keep)
         self.in_transaction = False
         return status()
 
@@ -166,7 +203,7 @@ class Session:
         defines = request.number()
         _skip_to_statement(request)
         sql = (request.octets() or b"").decode() if sql_length else ""
-        request.numbers(13)
+        _, executions, *_, is_query, _, _, _, _, _ = request.numbers(13)
         types = [_column_type(request) for _ in range(defines or binds)]
         if sql:
             self._last_cursor += 1
@@ -175,29 +212,34 @@ class Session:
         cursor = self._cursors[number_of]
         if options & DEFINE:
             cursor.lobs_as_text = True
-            return ending(cursor=number_of)
-        values = _bound(request, types)
-        return self._run(number_of, values, limit if options & FETCH else 0, describe=bool(sql))
+            return self._ending(cursor=number_of)
+        cursor.bind_types = types
+        rows = [_bound(request, types) for _ in range(1 if is_query else executions)]
+        return self._run(number_of, rows, limit if options & FETCH else 0, describe=bool(sql))
 
     def _execute_again(self, request: Request, cursor: int) -> bytes:
-        limit, options, _ = request.numbers(3)
-        if not request.is_empty:
-            raise OraError(3115, "binds of a statement executed again are beyond this double")
-        return self._run(cursor, [], limit if options & EXECUTE else 0, describe=False)
+        count, options, _ = request.numbers(3)
+        types = self._cursors[cursor].bind_types
+        is_query = bool(options & EXECUTE)
+        rows = [_bound(request, types) for _ in range(1 if is_query else count)]
+        return self._run(cursor, rows, count if is_query else 0, describe=False)
 
-    def _run(self, number_of: int, binds: list[object], limit: int, *, describe: bool) -> bytes:
+    def _run(self, number_of: int, bound: list[list[object]], limit: int, *, describe: bool) -> bytes:
         cursor = self._cursors[number_of]
         self.statements.append(cursor.sql)
         if cursor.sql.startswith(("SET TRANSACTION", "ALTER SESSION")):
             return self._set(cursor.sql)
-        answer = self._backend(cursor.sql, binds, self)
+        for binds in bound[:-1]:
+            self._backend(cursor.sql, binds, self)
+        answer = self._backend(cursor.sql, bound[-1], self)
         if answer is None:
-            return ending(cursor=number_of)
+            self.in_transaction |= cursor.sql.startswith(_CHANGES)
+            return self._ending(cursor=number_of, rows=len(bound), in_transaction=self.in_transaction)
         cursor.columns, cursor.rows = answer.columns, iter(answer.rows)
         cursor.sent, cursor.last = 0, None
-        head = _described(cursor.columns) if describe else b""
+        head = _described(cursor.columns, is_modern=self._personality.is_modern) if describe else b""
         if any(column.kind == "CLOB" for column in cursor.columns) and not cursor.lobs_as_text:
-            return head + ending(cursor=number_of)
+            return head + self._ending(cursor=number_of)
         return head + self._fetched(number_of, limit)
 
     def _set(self, sql: str) -> bytes:
@@ -205,7 +247,7 @@ class Session:
             if self.in_transaction:
                 raise OraError(1453, "SET TRANSACTION must be first statement of transaction")
             self.in_transaction = True
-        return ending()
+        return self._ending()
 
     def _fetch(self, request: Request, cursor: int) -> bytes:
         return self._fetched(cursor, request.number())
@@ -219,9 +261,9 @@ class Session:
             count += 1
         cursor.sent += count
         if count == limit:
-            return b"".join(pieces) + ending(cursor=number_of, rows=cursor.sent)
+            return b"".join(pieces) + self._ending(cursor=number_of, rows=cursor.sent)
         gone = f"ORA-{NO_MORE_ROWS:05d}: no data found"
-        return b"".join(pieces) + ending(NO_MORE_ROWS, gone, cursor=number_of, rows=cursor.sent)
+        return b"".join(pieces) + self._ending(NO_MORE_ROWS, gone, cursor=number_of, rows=cursor.sent)
 
     def _row(self, cursor: Cursor, row: Row) -> bytes:
         values = [
@@ -243,8 +285,8 @@ SIMPLE: dict[int, Callable[[Session, Request], bytes]] = {
     115: Session._admit,
     94: Session._execute,
     147: Session._ping,
-    14: Session._end_transaction,
-    15: Session._end_transaction,
+    14: Session._commit,
+    15: Session._roll_back,
     9: lambda _session, _request: status(),
 }
 FUNCTIONS: dict[int, Callable[[Session, Request, int], bytes]] = {
@@ -255,10 +297,10 @@ FUNCTIONS: dict[int, Callable[[Session, Request, int], bytes]] = {
 """Functions of a request by number; these take a cursor."""
 
 
-def _protocol() -> bytes:
+def _protocol(personality: Personality) -> bytes:
     charsets = bytes(9) + (2000).to_bytes(2, "big")
     compile_time = bytearray(45)
-    compile_time[7] = FIELD_VERSION_19C
+    compile_time[7] = personality.fields
     run_time = bytearray(7)
     run_time[6] = 0x04  # strings of 32767 bytes
     return b"".join(
@@ -283,8 +325,8 @@ def _types_agreed(request: Request) -> bytes:
     return b"\x02\0\0"
 
 
-def _described(columns: tuple[Column, ...]) -> bytes:
-    body = b"".join(column.described(at) for at, column in enumerate(columns, 1))
+def _described(columns: tuple[Column, ...], *, is_modern: bool) -> bytes:
+    body = b"".join(column.described(at, is_modern=is_modern) for at, column in enumerate(columns, 1))
     return b"\x10\0" + number(4000) + number(len(columns)) + b"\0" + body + number(0) * 6
 
 
@@ -317,7 +359,11 @@ def _column_type(request: Request) -> int:
 
 
 def _bound(request: Request, types: list[int]) -> list[object]:
+    """The values of one row of binds, of which the long ones are sent last."""
     if not types:
         return []
     request.byte()  # a row follows
-    return [decoded(code, request.octets()) for code in types]
+    found = {}
+    for place, code in sorted(enumerate(types), key=lambda item: item[1] == LONG):
+        found[place] = decoded(code, request.octets())
+    return [found[place] for place in range(len(types))]

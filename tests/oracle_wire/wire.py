@@ -100,7 +100,13 @@ def status(*, in_transaction: bool = False) -> bytes:
 
 
 def ending(
-    code: int = 0, message: str = "", *, cursor: int = 0, rows: int = 0, in_transaction: bool = False
+    code: int = 0,
+    message: str = "",
+    *,
+    cursor: int = 0,
+    rows: int = 0,
+    in_transaction: bool = False,
+    is_modern: bool = False,
 ) -> bytes:
     """The record that ends the answer to a statement: an error, or `code` 0, or 1403 for "no more rows"."""
     record = b"".join(
@@ -118,6 +124,7 @@ def ending(
             number(0) * 3,  # errors, offsets and messages of a batch
             number(code),
             number(rows),
+            number(0) * 2 if is_modern else b"",  # kind of the statement, checksum
         )
     )
     return record + (octets(message.encode()) if code else b"")
