@@ -42,13 +42,11 @@ def main() -> None:
     """Measure, print a table."""
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(sys.argv[1]) if len(sys.argv) > 1 else _built(Path(scratch))
-        database = open_database(Config(data_dir=data), describe)
-        with _serving(data) as supervisor:
+        with open_database(Config(data_dir=data), describe) as database, _serving(data) as supervisor:
             for query in (TOP, NARROW):
                 _latency(query, database)
             _rate(database)
             _memory(supervisor)
-        database.close()
 
 
 def _built(directory: Path) -> Path:

@@ -78,10 +78,6 @@ class Queue:
             raise TransientError("The job queue cannot be reached.", retry_after_s=7)
         self.jobs.append(job)
 
-    def depth(self, lane: str) -> int:
-        """How many jobs were kept."""
-        return sum(job.lane == lane for job in self.jobs)
-
 
 @dataclass
 class Results:
@@ -90,7 +86,7 @@ class Results:
     root: Path
     removed: list[str] = field(default_factory=list)
 
-    def path(self, job_id: str, name: str) -> Path:
+    def path(self, job_id: str, attempt: int, name: str) -> Path:  # noqa: ARG002  the twin keeps one
         """The file."""
         path = self.root / job_id / name
         if not path.is_file():

@@ -17,6 +17,7 @@ auth dali access | page | vosi uws
 context
 tap sia footprint anomaly portal
 jobs
+sweep
 home
 app worker serve check
 load

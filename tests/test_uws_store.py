@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from contracts.job_store import JobStoreContract, a_job
+from contracts.job_store import LANES, JobStoreContract, a_job
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -22,7 +22,7 @@ class TestMemoryJobStore(JobStoreContract):
     @pytest.fixture
     def store(self) -> MemoryJobStore:
         """An empty store."""
-        return MemoryJobStore()
+        return MemoryJobStore(lanes=LANES)
 
     def listen(self, store: MemoryJobStore) -> Callable[[], list[tuple[str, str]]]:
         """Collect what listeners are told."""
@@ -47,7 +47,7 @@ class TestRedisJobStore(JobStoreContract):
     @pytest.fixture
     def store(self, client: Redis) -> RedisJobStore:
         """An empty store."""
-        return RedisJobStore(client)
+        return RedisJobStore(client, lanes=LANES)
 
     def listen(self, store: RedisJobStore) -> Callable[[], list[tuple[str, str]]]:
         """Collect what is published."""
@@ -70,7 +70,7 @@ class TestRedisJobStore(JobStoreContract):
         assert store._redis.delete(f"vo:lease:{job_id}") == 1
 
     def test_nothing_is_left_of_deleted_jobs(self, store: RedisJobStore, client: Redis) -> None:
-        """After every life that a job can have, delete() leaves no key at all."""
+        """After every life that a job can have, delete() leaves nothing but the counter of turns."""
         lives = [
             (),
             (Phase.QUEUED,),
@@ -84,7 +84,32 @@ class TestRedisJobStore(JobStoreContract):
             for phase in life:
                 store.move(job.id, phase)
             store.delete(job.id)
-        assert client.keys() == []
+        assert client.keys() == ["vo:turn"]
+
+    def test_sets_that_drifted_are_mended(self, store: RedisJobStore, client: Redis) -> None:
+        """Whatever is lost of, or added to, what is derived from the jobs: recount() brings it back."""
+        jobs = [a_job(lane="narrow", account=f"a{i % 2}", phase=Phase.QUEUED) for i in range(4)]
+        for job in jobs:
+            store.create(job)
+        running = store.claim("narrow")
+        assert running is not None
+        sets = {
+            key: client.zrange(key, 0, -1, withscores=True)
+            for key in client.scan_iter("vo:[wlr]*", _type="zset")
+        }
+        assert len(sets) == 5  # waiting, a line and a place in the ring for each, one that runs
+        for key in sets:
+            client.delete(key)
+        client.srem("vo:active", jobs[1].id)
+        for stray in ("vo:waiting:narrow", "vo:running:narrow:a7", "vo:line:narrow:a1"):
+            client.zadd(stray, {"gone": 1})
+        client.sadd("vo:active", "gone")
+        assert store.recount() > 0
+        assert {key: {i for i, _ in entries} for key, entries in sets.items()} == {
+            key: set(client.zrange(key, 0, -1)) for key in client.scan_iter("vo:[wlr]*", _type="zset")
+        }
+        assert {job.id for job in store.active()} == {job.id for job in jobs}
+        assert store.recount() == 0
 
     def test_a_lease_has_a_time_to_live(self, store: RedisJobStore, client: Redis) -> None:
         """The lease of a silent worker ends by itself: after `lease_s`, or the time of the last renewal."""

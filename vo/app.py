@@ -69,5 +69,6 @@ def run_web(config: Config) -> None:
         access_log=False,
         timeout_graceful_shutdown=DRAIN_S,
         server_header=False,
+        forwarded_allow_ips=config.proxies,
         headers=[("Server", f"vo/{__version__}")],
     )

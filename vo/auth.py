@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address, IPv6Network
 from typing import Protocol
 
 from starlette.requests import Request
@@ -12,9 +13,29 @@ from vo.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whoever sent a request; `name` is None for the anonymous public."""
+    """Whoever sent a request, from where; `name` is None for the anonymous public."""
 
     name: str | None = None
+    address: str | None = field(default=None, compare=False)
+
+    @property
+    def account(self) -> str:
+        """Whose quotas count: the user's own, or those of the address; IPv6 gives 64 bits to each customer.
+
+        >>> User("bob", "192.0.2.7").account, User(None, "192.0.2.7").account
+        ('user:bob', 'from:192.0.2.7')
+        >>> User(None, "2001:db8:1:2:3:4:5:6").account, User(None, "::ffff:192.0.2.7").account
+        ('from:2001:db8:1:2::/64', 'from:192.0.2.7')
+        """
+        if self.name is not None:
+            return f"user:{self.name}"
+        if self.address is None:
+            return "anonymous"
+        try:
+            address = IPv6Address(self.address)
+        except ValueError:
+            return f"from:{self.address}"
+        return f"from:{address.ipv4_mapped or IPv6Network((address.packed, 64), strict=False)}"
 
 
 class Owned(Protocol):
@@ -35,7 +56,8 @@ def user_of(request: Request) -> User:
     names = [name.strip() for name in request.headers.getlist(header)] if header else []
     if len(names) > 1:
         raise UsageError(f"The request names {len(names)} users; the header {header} may be sent once.")
-    return User(names[0] or None) if names else User()
+    address = None if request.client is None else request.client.host
+    return User((names[0] or None) if names else None, address)
 
 
 def may_see(user: User, thing: Owned) -> bool:

@@ -41,17 +41,15 @@ def _data_dir(config: Config) -> str:
 
 
 def _releases(config: Config) -> str:
-    database = open_database(config, describe)
     try:
-        catalog = database.catalog()
-        for table in catalog.tables():
-            _try(database, catalog, table)
+        with open_database(config, describe) as database:
+            catalog = database.catalog()
+            for table in catalog.tables():
+                _try(database, catalog, table)
     except TransientError as error:
         raise ConfigError(
             f"{config.oracle_dsn} does not answer: {error}", hint="Start it, or mend VO_ORACLE_DSN."
         ) from error
-    finally:
-        database.close()
     rows = sum(table.nrows or 0 for table in catalog.tables())
     where = f"Oracle at {config.oracle_dsn}, {catalog.release}: " if config.oracle_dsn else ""
     return f"{where}{len(list(catalog.tables()))} tables, {rows:,} rows"

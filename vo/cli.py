@@ -16,11 +16,12 @@ from vo.check import check
 from vo.config import Config
 from vo.context import open_context
 from vo.errors import VOError
-from vo.jobs import LANES, sweep
+from vo.jobs import LANES
 from vo.load import ProgressLine, load_release, publish
 from vo.load import describe as describe_file
 from vo.sample import write_sample
 from vo.serve import serve
+from vo.sweep import sweep
 from vo.tap.schema import describe
 from vo.worker import run_worker
 
@@ -100,10 +101,8 @@ def _add_servers(command: Callable[..., _Command]) -> None:
     for listening in (server, command("web", _web, "Run the web server alone.")):
         listening.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
         listening.add_argument("--port", type=int, help="port to listen on (default: 8000)")
-    worker = command("worker", _worker, "Run the jobs of one or more lanes.")
-    worker.add_argument(
-        "--lane", action="append", choices=LANES, required=True, help="a lane to work on; may be repeated"
-    )
+    worker = command("worker", _worker, "Run the jobs of a lane.")
+    worker.add_argument("--lane", choices=LANES, required=True, help="the lane to work on")
     sweeper = command("sweep", _sweep, "Mend lost jobs, destroy expired ones, remove orphaned files.")
     sweeper.add_argument("--every", type=int, metavar="S", help="repeat every S seconds (default: once)")
 
@@ -132,7 +131,7 @@ def _web(_options: argparse.Namespace, config: Config) -> None:
 
 
 def _worker(options: argparse.Namespace, config: Config) -> None:
-    run_worker(config, tuple(dict.fromkeys(options.lane)))
+    run_worker(config, options.lane)
 
 
 def _sweep(options: argparse.Namespace, config: Config) -> None:

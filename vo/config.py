@@ -34,7 +34,22 @@ class Config:
         "", "Request header in which a trusted proxy names the user; empty: all anonymous."
     )
     sync_workers: int = _setting(2, "Processes of the `sync` lane.")
-    query_workers: int = _setting(2, "Processes of the other lanes.")
+    query_workers: int = _setting(2, "Processes of the `query` lane.")
+    cutout_workers: int = _setting(1, "Processes of the `cutout` lane; it starts once it has a kind of job.")
+    anomaly_workers: int = _setting(
+        1, "Processes of the `anomaly` lane; it starts once it has a kind of job."
+    )
+    sync_memory_mb: int = _setting(3_072, "Megabytes of a process of the lane; DuckDB gets two thirds.")
+    query_memory_mb: int = _setting(3_072, "Megabytes of a process of the lane; DuckDB gets two thirds.")
+    cutout_memory_mb: int = _setting(2_048, "Megabytes of a process of the lane; DuckDB gets two thirds.")
+    anomaly_memory_mb: int = _setting(4_096, "Megabytes of a process of the lane; DuckDB gets two thirds.")
+    sync_queue_limit: int = _setting(200, "Sync queries that may wait; 0: any number. More are told 503.")
+    queue_limit: int = _setting(10_000, "Jobs that may wait on each other lane; 0: any number.")
+    owner_queued: int = _setting(
+        1_000, "Jobs of one owner that may wait on a lane; 0: any number. More are told 429."
+    )
+    owner_running: int = _setting(4, "Jobs of one owner that may run at once on a lane; 0: any number.")
+    proxies: str = _setting("127.0.0.1", "Addresses whose X-Forwarded-For is believed, comma-separated.")
     maxrec_default: int = _setting(100_000, "Rows of a result when MAXREC is not given.")
     maxrec_limit: int = _setting(20_000_000, "Rows of a result at the most.")
     query_bytes: int = _setting(262_144, "Bytes of QUERY at the most.")
@@ -48,10 +63,14 @@ class Config:
     destruction_default_s: int = _setting(604_800, "Seconds until a new job is destroyed.")
     destruction_limit_s: int = _setting(2_592_000, "Seconds until a job is destroyed, at the most.")
     wait_limit_s: int = _setting(60, "Seconds that WAIT blocks at the most.")
-    lease_s: int = _setting(20, "Seconds after which a silent worker is taken for dead.")
+    lease_s: int = _setting(30, "Seconds after which a silent worker is taken for dead.")
+    drain_s: int = _setting(2, "Seconds that running jobs have to finish when a worker is told to stop.")
+    stop_grace_s: int = _setting(
+        5, "Seconds after which a job that does not stop is killed with its process."
+    )
     sweep_interval_s: int = _setting(60, "Seconds between two sweeps inside `vo serve`.")
-    duckdb_memory: str = _setting("2GB", "Memory of DuckDB in each worker process.")
-    duckdb_threads: int = _setting(2, "Threads of DuckDB in each worker process.")
+    duckdb_memory: str = _setting("2GB", "Memory of DuckDB in `vo load` and in the web server.")
+    duckdb_threads: int = _setting(2, "Threads of DuckDB in each process.")
     oracle_dsn: str = _setting("", "Address of Oracle (`host:1521/service`); empty: the embedded DuckDB.")
     oracle_user: str = _setting("", "Account that reads the tables.")
     oracle_password: str = _setting("", "Its password.", secret=True)
@@ -87,6 +106,11 @@ class Config:
     def releases_dir(self) -> Path:
         """Where the release files lie."""
         return self.data_dir / "releases"
+
+    @property
+    def spill_dir(self) -> Path:
+        """Where each process has a directory for what does not fit into the memory of its database."""
+        return self.data_dir / "tmp"
 
     @property
     def relay_blocks(self) -> Path | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from redis import Redis
@@ -20,6 +20,8 @@ from vo.db.duckdb import Describe, DuckDBDatabase
 from vo.db.oracle import OracleDatabase
 from vo.db.oracle_access import OracleAccess
 from vo.errors import ConfigError, TransientError
+from vo.lifeline import own_directory
+from vo.uws.lanes import lanes
 from vo.uws.pace import Pace, RedisPace
 from vo.uws.queue import JobQueue, celery_app
 from vo.uws.redis_store import RedisJobStore
@@ -66,12 +68,12 @@ def open_context(config: Config, describe: Describe) -> Iterator[Context]:
             "VO_STATE_URL and VO_RELAY_URL must name two Redis servers.",
             hint="`vo serve` starts both by itself.",
         )
-    database = open_database(config, describe)
-    state = _redis(config.state_url, decode_responses=True)
-    relay = _redis(config.relay_url, decode_responses=False)
-    queue = JobQueue(celery_app(config.state_url), state)
-    store = RedisJobStore(state, lease_s=config.lease_s)
-    try:
+    with ExitStack() as stack:
+        database = stack.enter_context(open_database(config, describe))
+        state = stack.enter_context(_redis(config.state_url, decode_responses=True))
+        relay = stack.enter_context(_redis(config.relay_url, decode_responses=False))
+        queue = stack.enter_context(closing(JobQueue(celery_app(config.state_url), state)))
+        store = RedisJobStore(state, lease_s=config.lease_s, lanes=lanes(config))
         yield Context(
             config=config,
             database=database,
@@ -83,27 +85,31 @@ def open_context(config: Config, describe: Describe) -> Iterator[Context]:
             relay=relay,
             relay_async=aioredis.Redis.from_url(config.relay_url),
         )
-    finally:
-        queue.close()
-        relay.close()
-        state.close()
-        database.close()
 
 
-def open_database(config: Config, describe: Describe) -> Database:
+@contextmanager
+def open_database(config: Config, describe: Describe) -> Iterator[Database]:
     """The database that holds the releases: Oracle where its address is set, which keeps TAP_SCHEMA itself.
 
-    To be called in the process that uses it: no connection survives a fork.
+    To be opened in the process that uses it: no connection survives a fork.
     """
     if config.oracle_dsn:
-        return OracleDatabase(OracleAccess.from_config(config))
-    return DuckDBDatabase(
-        config.releases_dir,
-        describe=describe,
-        memory=config.duckdb_memory,
-        threads=config.duckdb_threads,
-        temp_dir=config.data_dir / "tmp",
-    )
+        with closing(OracleDatabase(OracleAccess.from_config(config))) as oracle:
+            yield oracle
+        return
+    if not config.data_dir.is_dir():
+        raise ConfigError(f"{config.data_dir} is not a directory.", hint="Create it, or set VO_DATA_DIR.")
+    # Two processes that spill into one directory would overwrite each other's files.
+    with own_directory(config.spill_dir) as spill_dir:
+        database = DuckDBDatabase(
+            config.releases_dir,
+            describe=describe,
+            memory=config.duckdb_memory,
+            threads=config.duckdb_threads,
+            temp_dir=spill_dir,
+        )
+        with closing(database):
+            yield database
 
 
 def _redis(url: str, *, decode_responses: bool) -> Redis:

@@ -10,6 +10,9 @@ VOError                      500  FatalFault
 ├── NotFoundError            404  UsageFault
 ├── ConflictError            403  UsageFault     an illegal move of a job (UWS 1.1, 2.2.3)
 ├── TransientError           503  TransientFault come back later
+│   ├── QueueFullError       503  TransientFault as many jobs wait on a lane as may
+│   ├── QuotaError           429  TransientFault as many jobs of one owner wait as may
+│   ├── RestartError         503  TransientFault the worker is being stopped; another will take the job
 │   └── LeaseLostError       503  TransientFault the worker that held a job is gone
 ├── TimeLimitError           504  UsageFault     executionDuration is used up
 ├── CancelledError           499  UsageFault     the job was aborted or its client left
@@ -140,6 +143,20 @@ class TransientError(VOError):
     def __init__(self, message: str, *, hint: str | None = None, retry_after_s: int = 10) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+
+
+class QueueFullError(TransientError):
+    """As many jobs wait on the lane as may."""
+
+
+class QuotaError(TransientError):
+    """As many jobs of one owner wait on the lane as may (RFC 6585, 4)."""
+
+    status = 429
+
+
+class RestartError(TransientError):
+    """The worker that has the job is being stopped in good order."""
 
 
 class LeaseLostError(TransientError):

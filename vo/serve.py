@@ -1,7 +1,7 @@
 """`vo serve`: the whole service on one machine, as a supervisor of its processes.
 
-Two private Redis servers on Unix sockets, a worker for the `sync` lane, a worker for the others, the web
-server and a loop of sweeps. A child that dies is started again; a signal ends all of them in order.
+Two private Redis servers on Unix sockets, a worker a lane, the web server and a loop of sweeps. A child that
+dies is started again; a signal ends all of them in order.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ from vo.catalog import Catalog
 from vo.config import Config, variable
 from vo.context import open_database
 from vo.errors import ConfigError
+from vo.jobs import LANES
 from vo.lifeline import end_with_parent
 from vo.log import logger
 from vo.tap.schema import describe
 
 GRACE_S = 3.0
-"""Seconds that a group of children has to end by itself before it is killed; there are three groups."""
+"""Seconds that a child has to end by itself before it is killed; a worker has more, to drain."""
 
 STEADY_S = 10.0
 """A child that lived this long is restarted at once; others wait longer each time."""
@@ -57,6 +58,7 @@ class _Child:
     started: float = 0.0
     delay_s: float = 0.0
     tie: Callable[[], None] = end_with_parent
+    grace_s: float = GRACE_S
 
     def start(self) -> None:
         self.started = time.monotonic()
@@ -147,7 +149,7 @@ def _stop_in_order(children: list[_Child]) -> None:
         for child in group:
             if child.is_running() and child.process is not None:
                 child.process.terminate()
-        deadline = time.monotonic() + GRACE_S
+        deadline = time.monotonic() + max(child.grace_s for child in group)
         while any(child.is_running() for child in group) and time.monotonic() < deadline:
             time.sleep(0.02)
         for child in group:
@@ -195,9 +197,18 @@ def _end_gently() -> None:
 def _service_children(config: Config) -> list[_Child]:
     environment = {variable(name): str(getattr(config, name)) for name in config.__slots__}
     vo = [sys.executable, "-m", "vo.cli"]
+    drain_s = config.drain_s + config.stop_grace_s
     return [
-        _Child("worker-sync", [*vo, "worker", "--lane", "sync"], rank=1, environment=environment),
-        _Child("worker-query", [*vo, "worker", "--lane", "query"], rank=1, environment=environment),
+        *(
+            _Child(
+                f"worker-{lane}",
+                [*vo, "worker", "--lane", lane],
+                rank=1,
+                environment=environment,
+                grace_s=drain_s + GRACE_S,
+            )
+            for lane in LANES
+        ),
         _Child("web", [*vo, "web"], rank=0, environment=environment),
         _Child(
             "sweep",
@@ -249,11 +260,8 @@ def _answers(config: Config) -> bool:
 
 
 def _published(config: Config) -> Catalog:
-    database = open_database(config, describe)
-    try:
+    with open_database(config, describe) as database:
         return database.catalog()
-    finally:
-        database.close()
 
 
 @contextmanager

@@ -1,83 +1,135 @@
-"""The Celery worker: its application, its one task, and how a lane is run."""
+"""The Celery worker of a lane: its application, its one task, its processes, and how it ends."""
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import threading
 import warnings
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import Any
 
+from billiard import current_process
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import worker_process_init, worker_process_shutdown, worker_ready, worker_shutting_down
 
 from vo.config import Config
 from vo.context import Context, open_context
-from vo.jobs import run_job
+from vo.errors import VOError
+from vo.jobs import run_next
 from vo.lifeline import end_with_parent
 from vo.tap.schema import describe
-from vo.uws.job import SYNC_LANE
+from vo.uws.lanes import Lane, lanes
+from vo.uws.pool import Pool, Seat
 from vo.uws.queue import TASK, celery_app
 from vo.votable import warm_up
 
 TASKS_PER_PROCESS = 2_000
 """Jobs after which a pool process is replaced, against slow growth of its memory."""
 
+CHECK_S = 1.0
+"""Seconds between two looks of the worker at its processes."""
+
+log = logging.getLogger(__name__)
+
 
 class _Process:
     """The context of a pool process, opened in that process: no connection survives a fork."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, lane: Lane, pool: Pool) -> None:
+        self._config = replace(config, duckdb_memory=f"{lane.database_mb}MB")
+        self._lane = lane
+        self._pool = pool
         self._stack = ExitStack()
         self._context: Context | None = None
-
-    def context(self) -> Context:
-        if self._context is None:
-            self._context = self._stack.enter_context(open_context(self._config, describe))
-        return self._context
+        self._seat: Seat | None = None
 
     def start(self, **_signal: Any) -> None:
         """Open the databases before the first job comes, not with it; end with the pool."""
         end_with_parent()
-        self.context().database.catalog()
+        self._seat = self._pool.seat(current_process().index)
+        self._context = self._stack.enter_context(open_context(self._config, describe))
+        self._context.database.catalog()
+
+    def run_next(self) -> None:
+        """Run one job, or none; a job store out of reach costs the call and not the worker."""
+        if self._context is None or self._seat is None:
+            raise RuntimeError("The pool process was not started.")
+        try:
+            run_next(self._lane, self._context, self._seat)
+        except VOError as error:
+            log.warning("a call on the lane %s came to nothing: %s", self._lane.name, error)
 
     def stop(self, **_signal: Any) -> None:
+        """Give everything back."""
         self._stack.close()
 
 
-def worker_app(config: Config) -> Celery:
-    """The Celery application of the workers, with the task that runs a job."""
+class _Keeper:
+    """Looks after the processes from outside: ends those that hang, and has all of them end in time."""
+
+    def __init__(self, config: Config, pool: Pool) -> None:
+        self._config = config
+        self._pool = pool
+
+    def start(self, **_signal: Any) -> None:
+        """Look at the processes as long as the worker lives."""
+        threading.Thread(target=self._watch, name="keeper", daemon=True).start()
+
+    def shut_down(self, **_signal: Any) -> None:
+        """Let short jobs finish; after that, hand back the rest."""
+        timer = threading.Timer(self._config.drain_s, self._pool.drain)
+        timer.daemon = True
+        timer.start()
+
+    def _watch(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(CHECK_S):
+            for pid in self._pool.silent(self._config.lease_s):
+                log.error("process %s has not been seen for as long as its lease; it is ended", pid)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def worker_app(config: Config, lane: Lane) -> Celery:
+    """The Celery application of the workers of a lane, with the task that runs a job."""
     app = celery_app(config.state_url)
-    process = _Process(config)
+    pool = Pool(lane.workers)
+    process, keeper = _Process(config, lane, pool), _Keeper(config, pool)
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]  # Celery has no annotations
-    def run(job_id: str) -> None:
-        run_job(job_id, process.context())
+    def run(_lane: str) -> None:
+        process.run_next()
 
     worker_process_init.connect(process.start, weak=False)
     worker_process_shutdown.connect(process.stop, weak=False)
+    worker_ready.connect(keeper.start, weak=False)
+    worker_shutting_down.connect(keeper.shut_down, weak=False)
     return app
 
 
-def run_worker(config: Config, lanes: tuple[str, ...]) -> None:
-    """Run the jobs of `lanes` in this process's pool until it is told to stop."""
+def run_worker(config: Config, lane_name: str) -> None:
+    """Run the jobs of a lane in this process's pool until it is told to stop."""
     # Celery warns of workers run by root because of pickle, which ours do not accept.
     warnings.simplefilter("ignore", SecurityWarning)
     for chatty in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     warm_up()  # before the pool is forked, which then shares the compiled code
-    processes = config.sync_workers if lanes == (SYNC_LANE,) else config.query_workers
-    worker_app(config).Worker(
-        queues=lanes,
-        concurrency=processes,
+    lane = lanes(config)[lane_name]
+    worker_app(config, lane).Worker(
+        queues=(lane.name,),
+        concurrency=lane.workers,
         pool="prefork",
-        hostname=f"{'-'.join(lanes)}@%h",
+        hostname=f"{lane.name}@%h",
         loglevel=config.log_level.upper(),
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,
         quiet=True,
         max_tasks_per_child=TASKS_PER_PROCESS,
+        max_memory_per_child=lane.memory_mb * 1024 or None,
         optimization="fair",
     ).start()

@@ -6,18 +6,25 @@ import itertools
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from vo.errors import ConflictError, NotFoundError
+from vo.errors import ConflictError, NotFoundError, QueueFullError, QuotaError
 from vo.uws.job import MOVES, Job, JobError, JobResult, Phase, new_job_id
+from vo.uws.lanes import Lane
 from vo.uws.report import RunReport, Stage
 from vo.uws.store import JobStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NARROW = Lane("narrow", queued=7, account_queued=5, account_running=2)
+WIDE = Lane("wide")
+LANES = {lane.name: lane for lane in (NARROW, WIDE)}
+"""The lanes of a store under test."""
+
 PHASE_PAIRS = list(itertools.product(Phase, Phase))
 
 
@@ -264,6 +271,113 @@ class JobStoreContract:
         assert not store.renew_lease(job.id, 2, 100)
         assert store.lease_lost() == ()
 
+    def test_accounts_take_turns(self, store: JobStore) -> None:
+        """Who queued a hundred jobs does not keep out who queues one; each account's jobs go in order."""
+        busy = [_queued(store, "busy", WIDE) for i in range(100)]
+        assert _claimed(store, 2, WIDE) == [job.id for job in busy[:2]]
+        rare = [_queued(store, "rare", WIDE) for _ in range(2)]
+        third = _queued(store, "third", WIDE)
+        turns = [busy[2], rare[0], third, busy[3], rare[1], busy[4]]
+        assert _claimed(store, 6, WIDE) == [job.id for job in turns]
+
+    def test_who_comes_back_waits_for_the_others(self, store: JobStore) -> None:
+        """An account whose line was empty gets no turn before those that were waiting all the time."""
+        first, second = _queued(store, "a"), _queued(store, "b")
+        _queued(store, "b")
+        assert _claimed(store, 1) == [first.id]
+        again = _queued(store, "a")
+        assert _claimed(store, 2) == [second.id, again.id]
+
+    def test_an_account_runs_so_many_jobs(self, store: JobStore) -> None:
+        """At its limit an account is passed over until one of its jobs has ended, on that lane alone."""
+        jobs = [_queued(store, "a") for _ in range(4)]
+        other = _queued(store, "b")
+        elsewhere = _queued(store, "a", WIDE)
+        assert (store.waiting(NARROW.name), store.runnable(NARROW.name)) == (5, 3)
+        assert _claimed(store, 3) == [jobs[0].id, other.id, jobs[1].id]
+        assert (store.waiting(NARROW.name), store.runnable(NARROW.name)) == (2, 0)
+        assert store.claim(NARROW.name) is None
+        assert store.claim(WIDE.name) == replace(elsewhere, phase=Phase.EXECUTING, attempt=1)
+        store.move(jobs[0].id, Phase.COMPLETED)
+        assert store.runnable(NARROW.name) == 1
+        assert _claimed(store, 1) == [jobs[2].id]
+        store.delete(jobs[1].id)
+        assert _claimed(store, 1) == [jobs[3].id]
+
+    def test_a_claim_starts_the_job(self, store: JobStore) -> None:
+        """A claimed job has the changes, an attempt and a lease; it is told, and claimed once."""
+        job = _queued(store, "a")
+        claimed = store.claim(NARROW.name, started=NOON)
+        assert claimed == store.get(job.id) == replace(job, phase=Phase.EXECUTING, attempt=1, started=NOON)
+        assert store.claim(NARROW.name) is None
+        assert store.lease_lost() == ()
+        self.expire_lease(store, job.id)
+        assert store.lease_lost() == (claimed,)
+
+    def test_what_left_the_line_is_not_claimed(self, store: JobStore) -> None:
+        """Aborted and deleted jobs are no longer in line, and a pending one is not in it yet."""
+        aborted, deleted = _queued(store, "a"), _queued(store, "a")
+        store.create(a_job(lane=NARROW.name))
+        store.move(aborted.id, Phase.ABORTED)
+        store.delete(deleted.id)
+        assert store.runnable(NARROW.name) == 0
+        assert store.claim(NARROW.name) is None
+
+    def test_a_lost_job_goes_first(self, store: JobStore) -> None:
+        """A job queued again is the next of its account, and needs no room in the queue."""
+        jobs = [_queued(store, "a") for _ in range(3)]
+        _claimed(store, 1)
+        for _ in range(3):
+            _queued(store, "a")
+        store.move(jobs[0].id, Phase.QUEUED, frm={Phase.EXECUTING}, attempt=1, started=None)
+        assert _claimed(store, 2) == [jobs[0].id, jobs[1].id]
+        assert store.get(jobs[0].id).attempt == 2
+
+    @pytest.mark.parametrize("phase", [Phase.PENDING, Phase.QUEUED])
+    def test_so_many_jobs_wait(self, store: JobStore, phase: Phase) -> None:
+        """Beyond the limits of an account and of a lane nothing is queued, and nothing changes."""
+        for _ in range(NARROW.account_queued):
+            _queued(store, "a")
+        refused = a_job(lane=NARROW.name, account="a", phase=phase)
+        with pytest.raises(QuotaError, match="5 jobs of yours wait on the lane narrow"):
+            _queue(store, refused)
+        for i in range(NARROW.queued - NARROW.account_queued):
+            _queued(store, f"b{i}")
+        other = a_job(lane=NARROW.name, account="c", phase=phase)
+        with pytest.raises(QueueFullError, match="7 jobs wait on the lane narrow") as full:
+            _queue(store, other)
+        assert 5 <= full.value.retry_after_s <= 600
+        pending = store.list(kind="tap", owner=None, phases=[Phase.PENDING])
+        assert {job.id for job in pending} == ({refused.id, other.id} if phase is Phase.PENDING else set())
+        _claimed(store, 1)
+        _queue(store, other)
+        assert store.get(other.id).phase is Phase.QUEUED
+
+    def test_no_clock_decides_whose_turn_it_is(self, store: JobStore) -> None:
+        """Jobs created after the clock was set back by a minute keep their places behind the earlier ones."""
+        minute = timedelta(minutes=1)
+        early = _queued(store, "a", created=NOON)
+        late = _queued(store, "a", created=NOON - minute)
+        other = _queued(store, "b", created=NOON - minute)
+        assert _claimed(store, 3) == [early.id, other.id, late.id]
+
+    def test_there_is_nothing_to_recount(self, store: JobStore) -> None:
+        """After moves of all sorts what is derived from the jobs agrees with them."""
+        for i in range(12):
+            job = a_job(lane=WIDE.name, account=f"a{i % 5}", phase=(Phase.PENDING, Phase.EXECUTING)[i % 2])
+            store.create(job)
+            store.move(job.id, (Phase.QUEUED, Phase.ABORTED, Phase.QUEUED)[i % 3], attempt=0)
+            if i % 4 == 0:
+                store.claim(WIDE.name)
+        assert store.recount() == 0
+
+    def test_claims_race(self, store: JobStore) -> None:
+        """Of many workers each gets another job, and no job is left or claimed twice."""
+        jobs = {_queued(store, f"a{i}", WIDE).id for i in range(12)}
+        with ThreadPoolExecutor(12) as pool:
+            claimed = [job.id for job in pool.map(lambda _: store.claim(WIDE.name), range(14)) if job]
+        assert sorted(claimed) == sorted(jobs)
+
     def test_moves_are_told(self, store: JobStore) -> None:
         """Each move made is told once, in order; a refused one and a mere change are not."""
         heard = self.listen(store)
@@ -302,6 +416,29 @@ class JobStoreContract:
             assert final.phase is (Phase.ABORTED if aborted else Phase.COMPLETED)
             assert bool(final.results) == completed
             assert store.active() == ()
+
+
+def _queued(store: JobStore, account: str, lane: Lane = NARROW, **fields: Any) -> Job:
+    """A new job of `account`, in line on `lane`."""
+    job = a_job(lane=lane.name, account=account, phase=Phase.QUEUED, **fields)
+    store.create(job)
+    return job
+
+
+def _queue(store: JobStore, job: Job) -> None:
+    """Queue a job: from the start, as a sync query is, or one that was PENDING."""
+    if job.phase is Phase.QUEUED:
+        store.create(job)
+        return
+    with suppress(ConflictError):  # there since the last try
+        store.create(job)
+    store.move(job.id, Phase.QUEUED)
+
+
+def _claimed(store: JobStore, count: int, lane: Lane = NARROW) -> list[str]:
+    """The ids that so many claims give."""
+    claimed = [store.claim(lane.name) for _ in range(count)]
+    return [job.id for job in claimed if job is not None]
 
 
 def _race(*moves: Callable[[], Job]) -> list[bool]:

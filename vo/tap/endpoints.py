@@ -22,11 +22,12 @@ from vo.tap.forms import Answer, Wanted
 from vo.tap.pages import examples_page, service_page
 from vo.tap.query import TapQuery
 from vo.uws.endpoints import Call, uws_routes
+from vo.uws.job import SYNC_LANE
 from vo.uws.kind import JobKind
 from vo.uws.stream import SyncResponse, sync_job
 
 ASYNC = JobKind(name="tap", path="/tap/async", lane="query")
-SYNC_KIND = "tap-sync"
+SYNC = JobKind(name="tap-sync", path="/tap/sync", lane=SYNC_LANE)
 
 _UP_SINCE = datetime.now(UTC)
 
@@ -54,7 +55,7 @@ async def sync(request: Request) -> Response:
     """A query answered at once (TAP 1.1, 2.3): a job on the lane `sync`, its bytes relayed as they come."""
     params, context = await read_params(request), _context(request)
     TapQuery.from_params(params, context.config)  # what is wrong with the request itself is told right here
-    job = sync_job(SYNC_KIND, params, user_of(request), context.config)
+    job = sync_job(SYNC, params, user_of(request), context.config)
     return SyncResponse(job, context)
 
 

@@ -13,9 +13,18 @@ from typing import Any
 from vo.auth import User, may_see
 from vo.config import Config
 from vo.dali import NOT_XML, Params
-from vo.errors import ConflictError, ForbiddenError, NotFoundError, TooLargeError, UsageError
+from vo.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    QueueFullError,
+    QuotaError,
+    TooLargeError,
+    UsageError,
+)
 from vo.uws.job import ACTIVE, Job, JobError, JobResult, Phase, new_job_id
 from vo.uws.kind import JobKind
+from vo.uws.lanes import lanes
 from vo.uws.pace import expected_end
 from vo.uws.services import Services
 from vo.uws.store import unknown_job
@@ -47,9 +56,19 @@ def create_job(services: Services, kind: JobKind, user: User, params: Params) ->
         parameters=params.without(*CONTROLS).pairs,
         owner=user.name,
         run_id=_run_id(params),
+        account=user.account,
     )
     services.store.create(job)
-    return start_job(services, job) if run else job
+    return _start_new(services, job) if run else job
+
+
+def _start_new(services: Services, job: Job) -> Job:
+    """Start a job whose client does not know its id yet: where there is no room, nothing is left of it."""
+    try:
+        return start_job(services, job)
+    except (QueueFullError, QuotaError):
+        services.store.delete(job.id)
+        raise
 
 
 def find_job(services: Services, kind: JobKind, user: User, job_id: str) -> Job:
@@ -69,8 +88,8 @@ def with_quote(services: Services, job: Job) -> Job:
     quote = expected_end(
         job,
         services.pace.recent(job.kind),
-        waiting=services.queue.depth(job.lane),
-        workers=services.config.query_workers,
+        waiting=services.store.waiting(job.lane),
+        workers=lanes(services.config)[job.lane].workers,
         now=_now(),
     )
     return replace(job, quote=quote)
@@ -204,7 +223,7 @@ def result_file(services: Services, job: Job, result_id: str) -> tuple[JobResult
     """One result with its file and the file's size and time."""
     for result in job.results:
         if result.id == result_id:
-            path = services.results.path(job.id, result.name)
+            path = services.results.path(job.id, job.attempt, result.name)
             return result, path, path.stat()
     raise NotFoundError(
         f"Job {job.id} has no result {result_id!r}: it is {job.phase}.",

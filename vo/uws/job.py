@@ -12,6 +12,9 @@ from typing import Any, Self
 from vo.errors import Problem, ReportedError
 from vo.uws.report import RunReport
 
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_ID_LENGTH = 16
+
 
 class Phase(StrEnum):
     """The phases of UWS 1.1 (2.1.3) that a job of ours can be in, and those that a filter may name."""
@@ -79,9 +82,10 @@ class JobError:
 class Job:
     """One record. Times are aware and in UTC; `parameters` keeps every value as it was sent.
 
-    `kind` names the entry of the table of job kinds, `lane` the queue it runs on; `attempt` counts the
-    starts, so that a worker that lost its lease can no longer move the job. `queued` is when the client let
-    it run; `report` is what its last run tells of itself.
+    `kind` names the entry of the table of job kinds, `lane` the queue it runs on; `account` is whose quotas
+    and turns it uses. `attempt` counts the starts, so that a worker that lost its lease can no longer move
+    the job; `losses` counts the workers that were lost with it. `queued` is when the client let it run;
+    `report` is what its last run tells of itself.
     """
 
     id: str
@@ -102,6 +106,8 @@ class Job:
     results: tuple[JobResult, ...] = ()
     error: JobError | None = None
     report: RunReport | None = None
+    account: str = "anonymous"
+    losses: int = 0
 
     @property
     def is_final(self) -> bool:
@@ -121,5 +127,13 @@ def new_job_id() -> str:
 
     Its alphabet is that of base 32, so that it survives being read aloud or typed.
     """
-    alphabet = "abcdefghijklmnopqrstuvwxyz234567"
-    return "".join(secrets.choice(alphabet) for _ in range(16))
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+
+
+def is_job_id(text: str) -> bool:
+    """Whether `text` has the form of an identifier.
+
+    >>> is_job_id(new_job_id()), is_job_id("state.sock")
+    (True, False)
+    """
+    return len(text) == _ID_LENGTH and set(text) <= set(_ALPHABET)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """One job list of the service: jobs of kind `name` live below `path` and run on `lane`.
+    """One resource of the service that makes jobs of kind `name`, which run on `lane`.
 
-    `path` is that of the list from the service's root, such as "/tap/async".
+    `path` is that of the resource from the service's root: a job list, such as "/tap/async".
     """
 
     name: str

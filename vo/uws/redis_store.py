@@ -2,37 +2,49 @@
 
 Keys:
 
-    vo:job:<id>              hash of the fields of Job; `index` is the stem of the job's list keys
+    vo:job:<id>                      hash of the fields of Job, and of the stems of the keys that name it
     vo:jobs:<kind>:<owner>:<PHASE>   sorted set of ids by creation time (microseconds)
-    vo:destruction           sorted set of ids by destruction time
-    vo:active                set of ids that are QUEUED or EXECUTING
-    vo:lease:<id>            exists, with a time to live, while a worker has the job
+    vo:destruction                   sorted set of ids by destruction time
+    vo:active                        set of ids that are QUEUED or EXECUTING
+    vo:lease:<id>                    exists, with a time to live, while a worker has the job
+    vo:waiting:<lane>                sorted set of QUEUED ids by the turn at which they came
+    vo:line:<lane>:<account>         the same of one account
+    vo:ring:<lane>                   sorted set of the accounts with QUEUED jobs by their last turn
+    vo:running:<lane>:<account>      sorted set of EXECUTING ids
+    vo:turn                          counts arrivals and starts, so that no clock decides whose turn it is
+    vo:pace:<lane>                   hash: the time of the latest start, the usual gap between two
 
-A list reads one sorted set a phase, so that it costs what it shows and not what its owner has. The scripts
-build key names from stored fields, which a single server allows and a Redis cluster does not.
+A list reads one sorted set a phase, so that it costs what it shows and not what its owner has. There is no
+counter that could drift: what is counted are members of sets. The scripts build key names from stored
+fields, which a single server allows and a Redis cluster does not.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from vo.errors import ConflictError, TransientError
-from vo.uws.job import Job, JobError, JobResult, Phase
-from vo.uws.report import RunReport, Stage
+from vo.uws import scripts
+from vo.uws.job import Job, Phase
+from vo.uws.lanes import Lane
+from vo.uws.record import FIELDS, decoded, encoded, pairs, values
 from vo.uws.store import (
     LISTED,
     RUNNABLE,
     ShortJob,
     illegal_change,
     illegal_move,
+    no_room,
     origins,
     outlived_attempt,
     unknown_job,
@@ -41,89 +53,41 @@ from vo.uws.store import (
 PHASE_CHANNEL = "vo:phase"
 """Every move is published here as "<job id> <PHASE>"."""
 
-_FIELDS = frozenset(field.name for field in dataclasses.fields(Job))
 _DESTRUCTION = "vo:destruction"
 _ACTIVE = "vo:active"
-
-_CREATE = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-local id, index, phase, created, destruction = unpack(ARGV, 1, 5)
-redis.call('HSET', KEYS[1], 'index', index, unpack(ARGV, 6))
-redis.call('ZADD', index .. phase, created, id)
-redis.call('ZADD', 'vo:destruction', destruction, id)
-if phase == 'QUEUED' or phase == 'EXECUTING' then redis.call('SADD', 'vo:active', id) end
-return 1
-"""
-
-_MOVE = """
-local id, to, from, attempt, lease_ms, destruction = unpack(ARGV, 1, 6)
-local phase = redis.call('HGET', KEYS[1], 'phase')
-if not phase then return {'unknown'} end
-if from ~= '' and not string.find(from, ' ' .. phase .. ' ', 1, true) then return {'phase', phase} end
-local current = redis.call('HGET', KEYS[1], 'attempt')
-if attempt ~= '' and attempt ~= current then return {'attempt', current} end
-if #ARGV > 6 then redis.call('HSET', KEYS[1], unpack(ARGV, 7)) end
-if destruction ~= '' then redis.call('ZADD', 'vo:destruction', destruction, id) end
-if to ~= '' then
-    local index = redis.call('HGET', KEYS[1], 'index')
-    local created = redis.call('ZSCORE', index .. phase, id)
-    redis.call('HSET', KEYS[1], 'phase', to)
-    redis.call('ZREM', index .. phase, id)
-    redis.call('ZADD', index .. to, created, id)
-    if to == 'EXECUTING' then
-        redis.call('HINCRBY', KEYS[1], 'attempt', 1)
-        redis.call('SET', 'vo:lease:' .. id, '1', 'PX', lease_ms)
-    else
-        redis.call('DEL', 'vo:lease:' .. id)
-    end
-    local active = to == 'QUEUED' or to == 'EXECUTING'
-    redis.call(active and 'SADD' or 'SREM', 'vo:active', id)
-    redis.call('PUBLISH', 'vo:phase', id .. ' ' .. to)
-end
-return {'done', redis.call('HGETALL', KEYS[1])}
-"""
-
-_DELETE = """
-local id, job = ARGV[1], redis.call('HGETALL', KEYS[1])
-if #job == 0 then return job end
-local index, phase = unpack(redis.call('HMGET', KEYS[1], 'index', 'phase'))
-redis.call('DEL', KEYS[1], 'vo:lease:' .. id)
-redis.call('ZREM', index .. phase, id)
-redis.call('ZREM', 'vo:destruction', id)
-redis.call('SREM', 'vo:active', id)
-if phase == 'PENDING' or phase == 'QUEUED' or phase == 'EXECUTING' then
-    redis.call('PUBLISH', 'vo:phase', id .. ' ABORTED')
-end
-return job
-"""
-
-_RENEW = """
-local phase, attempt = unpack(redis.call('HMGET', KEYS[1], 'phase', 'attempt'))
-if phase ~= 'EXECUTING' or attempt ~= ARGV[2] then return 0 end
-redis.call('SET', 'vo:lease:' .. ARGV[1], '1', 'PX', ARGV[3])
-return 1
-"""
+_SETS = ("waiting", "line", "ring", "running")
 
 
 class RedisJobStore:
     """Jobs in Redis 6.2 or newer; `client` decodes its responses."""
 
-    def __init__(self, client: Redis, *, lease_s: float = 20) -> None:
+    def __init__(
+        self, client: Redis, *, lease_s: float = 20, lanes: Mapping[str, Lane] = MappingProxyType({})
+    ) -> None:
         self._redis: Any = client  # its annotations cannot say that responses are decoded
         self._lease_ms = int(lease_s * 1000)
-        self._create = client.register_script(_CREATE)
-        self._move = client.register_script(_MOVE)
-        self._delete = client.register_script(_DELETE)
-        self._renew = client.register_script(_RENEW)
+        self._lanes = lanes
+        self._limits = json.dumps({lane.name: (lane.queued, lane.account_queued) for lane in lanes.values()})
+        self._create = client.register_script(scripts.CREATE)
+        self._move = client.register_script(scripts.MOVE)
+        self._claim = client.register_script(scripts.CLAIM)
+        self._runnable = client.register_script(scripts.RUNNABLE)
+        self._delete = client.register_script(scripts.DELETE)
+        self._renew = client.register_script(scripts.RENEW)
+        self._recount = client.register_script(scripts.RECOUNT)
 
     def create(self, job: Job) -> None:
         """Keep a new job."""
-        arguments = (job.id, _index(job.kind, job.owner), job.phase, _micros(job.created))
-        fields = _encoded({name: getattr(job, name) for name in _FIELDS})
+        stems = (_index(job.kind, job.owner), f"{job.lane}:{job.account}")
+        times = (_micros(job.created), _micros(job.destruction))
+        fields = encoded({name: getattr(job, name) for name in FIELDS})
         with _reachable():
-            kept = self._create([_key(job.id)], [*arguments, _micros(job.destruction), *fields])
-        if not kept:
+            verdict, *answer = self._create(
+                [_key(job.id)], [job.id, *stems, job.phase, *times, self._limits, *fields]
+            )
+        if verdict == "exists":
             raise ConflictError(f"There is a job {job.id} already.")
+        self._raise_if_no_room(verdict, answer)
 
     def get(self, job_id: str) -> Job:
         """The job as it is now."""
@@ -131,7 +95,7 @@ class RedisJobStore:
             fields = self._redis.hgetall(_key(job_id))
         if not fields:
             raise unknown_job(job_id)
-        return _decoded(fields)
+        return decoded(fields)
 
     def move(
         self,
@@ -148,7 +112,7 @@ class RedisJobStore:
             raise illegal_move(job_id, Phase(answer), to)
         if verdict == "attempt":
             raise outlived_attempt(job_id, attempt or 0, int(answer))
-        return _decoded(_pairs(answer))
+        return decoded(pairs(answer))
 
     def change(
         self,
@@ -164,7 +128,7 @@ class RedisJobStore:
             raise illegal_change(job_id, Phase(answer), frm or ())
         if verdict == "attempt":
             raise outlived_attempt(job_id, attempt or 0, int(answer))
-        return _decoded(_pairs(answer))
+        return decoded(pairs(answer))
 
     def _compare_and_set(
         self,
@@ -178,10 +142,35 @@ class RedisJobStore:
         destruction = _micros(changes["destruction"]) if "destruction" in changes else ""
         guards = [job_id, to or "", allowed, "" if attempt is None else attempt, self._lease_ms, destruction]
         with _reachable():
-            verdict, *answer = self._move([_key(job_id)], [*guards, *_encoded(changes)])
+            verdict, *answer = self._move([_key(job_id)], [*guards, self._limits, *encoded(changes)])
         if verdict == "unknown":
             raise unknown_job(job_id)
+        self._raise_if_no_room(verdict, answer)
         return verdict, answer[0]
+
+    def _raise_if_no_room(self, verdict: str, answer: Sequence[Any]) -> None:
+        if verdict in ("full", "quota"):
+            lane, waiting, gap_s = answer
+            raise no_room(self._lanes[lane], verdict, waiting, float(gap_s))
+
+    def claim(self, lane: str, **changes: Any) -> Job | None:
+        """Start the next job of `lane`, if there is one that may start."""
+        with _reachable():
+            fields = self._claim([], [lane, self._account_running(lane), self._lease_ms, *encoded(changes)])
+        return decoded(pairs(fields)) if fields else None
+
+    def waiting(self, lane: str) -> int:
+        """How many jobs of `lane` are QUEUED."""
+        with _reachable():
+            return int(self._redis.zcard(f"vo:waiting:{lane}"))
+
+    def runnable(self, lane: str) -> int:
+        """How many waiting jobs of `lane` claims could start now."""
+        with _reachable():
+            return int(self._runnable([], [lane, self._account_running(lane)]))
+
+    def _account_running(self, lane: str) -> int:
+        return self._lanes[lane].account_running if lane in self._lanes else 0
 
     def list(
         self,
@@ -217,7 +206,7 @@ class RedisJobStore:
             rows = lines.execute()
         for row in rows:
             if row[0] is not None:  # else deleted since its id was read
-                yield ShortJob(**_values(dict(zip(names, row, strict=True))))
+                yield ShortJob(**values(dict(zip(names, row, strict=True))))
 
     def delete(self, job_id: str) -> Job:
         """Forget the job and return it as it was."""
@@ -225,7 +214,7 @@ class RedisJobStore:
             fields = self._delete([_key(job_id)], [job_id])
         if not fields:
             raise unknown_job(job_id)
-        return _decoded(_pairs(fields))
+        return decoded(pairs(fields))
 
     def expired(self, now: datetime) -> tuple[str, ...]:
         """The ids of jobs whose destruction time has come."""
@@ -237,7 +226,7 @@ class RedisJobStore:
         with _reachable(), self._redis.pipeline(transaction=False) as lines:
             for job_id in self._redis.smembers(_ACTIVE):
                 lines.hgetall(_key(job_id))
-            jobs = [_decoded(fields) for fields in lines.execute() if fields]
+            jobs = [decoded(fields) for fields in lines.execute() if fields]
         runnable = [job for job in jobs if job.phase in RUNNABLE]
         return tuple(sorted(runnable, key=lambda job: (job.created, job.id)))
 
@@ -254,6 +243,23 @@ class RedisJobStore:
         with _reachable():
             leases = self._redis.mget([f"vo:lease:{job.id}" for job in running])
         return tuple(job for job, lease in zip(running, leases, strict=True) if lease is None)
+
+    def recount(self) -> int:
+        """Compare the sets of the lanes with the jobs, and mend them."""
+        with _reachable():
+            missing = [key.removeprefix(_key("")) for key in self._unknown_actives()]
+            sets = [key for stem in _SETS for key in self._redis.scan_iter(f"vo:{stem}:*", count=1000)]
+            return int(self._recount(sets, missing))
+
+    def _unknown_actives(self) -> Iterator[str]:
+        known = {_key(job_id) for job_id in self._redis.smembers(_ACTIVE)}
+        keys = (key for key in self._redis.scan_iter(_key("*"), count=1000) if key not in known)
+        while chunk := tuple(islice(keys, 1000)):
+            with self._redis.pipeline(transaction=False) as lines:
+                for key in chunk:
+                    lines.hget(key, "phase")
+                phases = lines.execute()
+            yield from (key for key, phase in zip(chunk, phases, strict=True) if phase in RUNNABLE)
 
 
 @contextmanager
@@ -275,62 +281,3 @@ def _index(kind: str, owner: str | None) -> str:
 def _micros(time: datetime) -> int:
     # Whole microseconds up to the year 2255 are exact in the double that is a score.
     return round(time.timestamp() * 1_000_000)
-
-
-def _pairs(flat: list[str]) -> dict[str, str]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
-def _encoded(fields: Mapping[str, Any]) -> Iterator[str]:
-    """Names and values in turn: JSON, but for the phase, which the scripts compare."""
-    for name, value in fields.items():
-        if name not in _FIELDS:
-            raise TypeError(f"A job has no field {name!r}.")
-        yield name
-        yield value if name == "phase" else json.dumps(value, default=_as_json)
-
-
-def _as_json(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, JobResult | JobError | RunReport):
-        return dataclasses.asdict(value)
-    raise TypeError(f"{value!r} cannot be kept in a job.")
-
-
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
-
-
-def _names_and_values(pairs: list[list[str]]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(pair) for pair in pairs)
-
-
-def _report(*, stage: str, timings: list[list[Any]], **fields: Any) -> RunReport:
-    return RunReport(stage=Stage(stage), timings=tuple((name, taken) for name, taken in timings), **fields)
-
-
-_DECODERS: Mapping[str, Callable[[Any], Any]] = {
-    "created": _instant,
-    "destruction": _instant,
-    "quote": _instant,
-    "queued": _instant,
-    "started": _instant,
-    "ended": _instant,
-    "parameters": _names_and_values,
-    "results": lambda entries: tuple(JobResult(**entry) for entry in entries),
-    "error": lambda entry: None if entry is None else JobError.from_json(entry),
-    "report": lambda entry: None if entry is None else _report(**entry),
-}
-
-
-def _values(fields: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of a hash, or of part of one, as values of Job."""
-    return {
-        name: Phase(text) if name == "phase" else _DECODERS.get(name, lambda value: value)(json.loads(text))
-        for name, text in fields.items()
-    }
-
-
-def _decoded(fields: Mapping[str, str]) -> Job:
-    return Job(**_values({name: text for name, text in fields.items() if name != "index"}))

@@ -17,7 +17,7 @@ import json
 import mmap
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from redis import asyncio as aioredis
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from vo.errors import CancelledError, ReportedError, TransientError
-from vo.uws.job import JobError
+from vo.uws.job import JobError, is_job_id
 
 CREDITS = 8
 """Blocks under way at the most."""
@@ -42,7 +42,7 @@ SLOT_FROM_BYTES = 262_144
 KEEP_S = 120
 """Seconds after which Redis itself forgets what nobody reads or writes any more."""
 
-READER_S = 20
+READER_S = 30
 """Seconds after which a reader that has not said so is taken for gone."""
 
 _HEAD, _DATA, _SLOT, _END = b"H", b"D", b"S", b"E"
@@ -129,6 +129,13 @@ class RelayWriter:
             self._pay()
             self._push(*self._placed(block))
             self.bytes += len(block)
+
+    def has_reader(self) -> bool:
+        """Whether somebody has said lately that he reads; a relay that is out of reach leaves it open."""
+        try:
+            return bool(self._redis.exists(self._reader))
+        except RedisError:
+            return True
 
     def close(self, error: JobError | None = None) -> None:
         """Say that this was all, or what went wrong."""
@@ -249,6 +256,20 @@ class RelayReader:
                 return frame[:1], frame[1:]
             if await self._is_over() and not await self._redis.exists(self._frames):
                 raise TransientError("The worker of this query is gone.", hint="Send the query again.")
+
+
+def slot_files(directory: Path, age_s: float) -> Iterator[Path]:
+    """The files of slots that nobody wrote to for `age_s` seconds; each has the name of its job."""
+    oldest = time.time() - age_s
+    for path in directory.iterdir():
+        if is_job_id(path.name) and path.is_file() and path.stat().st_mtime < oldest:
+            yield path
+
+
+def end_forgotten_keys(redis: Redis) -> int:
+    """Give a time to live to keys of relays whose writer died before it could; how many those were."""
+    keys = list(redis.scan_iter("relay:*", count=1000))
+    return sum(redis.ttl(key) == -1 and bool(redis.expire(key, KEEP_S)) for key in keys)
 
 
 def _reported(payload: bytes) -> ReportedError:

@@ -1,4 +1,7 @@
-"""The result store: a directory a job; a file appears under its name only when it is whole."""
+"""The result store: a directory a job, in it one an attempt; a file appears under its name once it is whole.
+
+An attempt never touches the files of another, so a worker that was taken for dead and wakes up does no harm.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +26,17 @@ class ResultStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def path(self, job_id: str, name: str) -> Path:
+    def path(self, job_id: str, attempt: int, name: str) -> Path:
         """Where the file lies; NotFoundError when it is not there."""
-        path = self._place(job_id, name)
+        path = self._place(job_id, str(attempt), name)
         if not path.is_file():
             raise NotFoundError(f"Job {job_id} has no file {name}.")
         return path
 
     @contextmanager
-    def create(self, job_id: str, name: str) -> Iterator[BinaryIO]:
+    def create(self, job_id: str, attempt: int, name: str) -> Iterator[BinaryIO]:
         """A file to write, on disk under its name once the block ends well, and gone otherwise."""
-        path = self._place(job_id, name)
+        path = self._place(job_id, str(attempt), name)
         partial = path.with_name(path.name + _PARTIAL)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -49,6 +52,17 @@ class ResultStore:
         """Remove all files of a job; no error when there are none."""
         with suppress(FileNotFoundError):
             shutil.rmtree(self._place(job_id))
+
+    def remove_attempt(self, job_id: str, attempt: int) -> None:
+        """Remove what one attempt wrote."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._place(job_id, str(attempt)))
+
+    def attempts(self, job_id: str) -> list[int]:
+        """The attempts that left files."""
+        place = self._place(job_id)
+        names = [path.name for path in place.iterdir()] if place.is_dir() else []
+        return [int(name) for name in names if name.isdecimal()]
 
     def older_than(self, age_s: float) -> Iterator[str]:
         """The jobs whose directory was last changed more than `age_s` seconds ago."""

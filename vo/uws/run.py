@@ -18,7 +18,7 @@ from vo.uws.report import FIRST_ROW, RunReport, Stage
 class Run:
     """The job, the way to stop it, and what it tells of itself.
 
-    The watcher calls `stop` with the reason; the work registers what can be stopped with `on_start` and
+    The guard calls `stop` with the reason; the work registers what can be stopped with `on_start` and
     calls `check` between its steps. It names its steps with `enter`; `report` may be read at any time, from
     any thread.
     """
@@ -27,6 +27,7 @@ class Run:
         self.job = job
         self._lock = threading.Lock()
         self._reason: VOError | None = None
+        self._stopped_at: float | None = None
         self._cancel: Callable[[], None] | None = None
         self._report = RunReport(worker=worker_name(), attempt=job.attempt, timings=_queued(job))
         self._done: Callable[[], int] | None = None
@@ -36,6 +37,11 @@ class Run:
     def reason(self) -> VOError | None:
         """Why the run has to stop; None while it may go on."""
         return self._reason
+
+    @property
+    def stopping_s(self) -> float:
+        """How many seconds ago it was told to stop; 0: it was not."""
+        return 0.0 if self._stopped_at is None else monotonic() - self._stopped_at
 
     def on_start(self, cancel: Callable[[], None]) -> None:
         """Register what stops the statement that begins now; a run already stopped stops it at once."""
@@ -47,6 +53,7 @@ class Run:
         """Stop the run; may be called again, for a statement that began after the first call."""
         with self._lock:
             self._reason = self._reason or reason
+            self._stopped_at = self._stopped_at or monotonic()
             cancel = self._cancel
         if cancel is not None:
             cancel()

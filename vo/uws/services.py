@@ -18,16 +18,12 @@ class JobQueue(Protocol):
         """Put the job on its lane; TransientError when that cannot be done now."""
         ...
 
-    def depth(self, lane: str) -> int:
-        """How many wait on the lane."""
-        ...
-
 
 class ResultStore(Protocol):
     """Where the results of jobs lie."""
 
-    def path(self, job_id: str, name: str) -> Path:
-        """The file of a result."""
+    def path(self, job_id: str, attempt: int, name: str) -> Path:
+        """The file of a result that an attempt left."""
         ...
 
     def remove(self, job_id: str) -> None:

@@ -21,6 +21,10 @@ class Sink(Protocol):
         """
         ...
 
+    def is_wanted(self) -> bool:
+        """Whether there is somebody for whom the result is made."""
+        ...
+
     def end(self, error: JobError | None) -> None:
         """Say that the job is over, and how."""
         ...
@@ -36,12 +40,17 @@ class FileSink:
     def deliver(self, result: JobResult, blocks: Iterable[bytes], *, tells_errors: bool) -> JobResult:  # noqa: ARG002  a file with an error is not kept
         """Write the file; it appears whole or not at all."""
         size = 0
-        with self._store.create(self._run.job.id, result.name) as file:
+        job = self._run.job
+        with self._store.create(job.id, job.attempt, result.name) as file:
             for block in blocks:
                 self._run.check()
                 size += file.write(block)
                 self._run.note(bytes=size)
         return JobResult(result.id, result.name, result.mime_type, size)
+
+    def is_wanted(self) -> bool:
+        """Always: who deletes the job says so."""
+        return True
 
     def end(self, error: JobError | None) -> None:
         """Nothing to say: the job's record tells it."""
@@ -62,6 +71,10 @@ class RelaySink:
                 is_open = True
             self._relay.write(block)
         return JobResult(result.id, result.name, result.mime_type, self._relay.bytes)
+
+    def is_wanted(self) -> bool:
+        """While the web process says that its client is there."""
+        return self._relay.has_reader()
 
     def end(self, error: JobError | None) -> None:
         """End the relay."""

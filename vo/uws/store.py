@@ -6,13 +6,15 @@ with the new phase. Whoever loses a race is told so by ConflictError and has cha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from vo.errors import ConflictError, NotFoundError
+from vo.errors import ConflictError, NotFoundError, QueueFullError, QuotaError, TransientError
 from vo.uws.job import MOVES, Job, Phase
+from vo.uws.lanes import Lane
 
 RUNNABLE = frozenset({Phase.QUEUED, Phase.EXECUTING})
 """The phases in which a job waits for a worker or has one."""
@@ -39,7 +41,7 @@ class JobStore(Protocol):
     """
 
     def create(self, job: Job) -> None:
-        """Keep a new job."""
+        """Keep a new job; one that is QUEUED from the start is refused as by `move`."""
         ...
 
     def get(self, job_id: str) -> Job:
@@ -59,8 +61,29 @@ class JobStore(Protocol):
 
         Refused with ConflictError where MOVES does not allow it, where the phase is not in `frm`, or where
         the job has been started again since `attempt`. A move to EXECUTING counts `attempt` up by one and
-        starts the lease; any other gives the lease back.
+        starts the lease; any other gives the lease back. A move from PENDING to QUEUED is refused with
+        QueueFullError or QuotaError where as many wait as may; one from EXECUTING goes first in its line.
         """
+        ...
+
+    def claim(self, lane: str, **changes: Any) -> Job | None:
+        """Start the next job of `lane`: QUEUED to EXECUTING, with the fields in `changes`.
+
+        The accounts with waiting jobs take turns, each with its jobs in the order they came; who runs as
+        many as the lane allows an account is passed over. None: there is none that may start.
+        """
+        ...
+
+    def waiting(self, lane: str) -> int:
+        """How many jobs of `lane` are QUEUED."""
+        ...
+
+    def runnable(self, lane: str) -> int:
+        """How many waiting jobs of `lane` claims could start now, were there workers for all."""
+        ...
+
+    def recount(self) -> int:
+        """Make everything that is derived from the jobs agree with them; how many entries did not."""
         ...
 
     def change(
@@ -140,6 +163,23 @@ def illegal_change(job_id: str, phase: Phase, frm: Iterable[Phase]) -> ConflictE
     """The refusal of a change that is possible in the phases `frm` only."""
     return ConflictError(
         f"Job {job_id} is {phase}; this can be changed only while it is {' or '.join(sorted(frm))}."
+    )
+
+
+def no_room(lane: Lane, verdict: str, waiting: int, gap_s: float) -> TransientError:
+    """The refusal to queue one more job: the lane is "full", or the account's "quota" is used up.
+
+    `gap_s` is the usual time between two starts; there is some room when a tenth of those who wait started.
+
+    >>> print(no_room(Lane("query", account_queued=20), "quota", 20, 4.0))
+    20 jobs of yours wait on the lane query, as many as one owner may have there. Come back in 8 seconds.
+    """
+    retry_after_s = min(max(math.ceil(gap_s * waiting / 10), 5), 600)
+    whose, most = ("of yours ", "one owner may have there") if verdict == "quota" else ("", "may wait there")
+    return (QuotaError if verdict == "quota" else QueueFullError)(
+        f"{waiting:,} jobs {whose}wait on the lane {lane.name}, as many as {most}.",
+        hint=f"Come back in {retry_after_s} seconds.",
+        retry_after_s=retry_after_s,
     )
 
 

@@ -15,9 +15,10 @@ from starlette.types import Message, Receive, Scope, Send
 from vo.auth import User
 from vo.config import Config
 from vo.dali import Params
-from vo.errors import ConflictError, NotFoundError, ReportedError
+from vo.errors import ConflictError, NotFoundError, ReportedError, TransientError
 from vo.log import is_about
-from vo.uws.job import SYNC_LANE, Job, Phase, new_job_id
+from vo.uws.job import Job, Phase, new_job_id
+from vo.uws.kind import JobKind
 from vo.uws.relay import Head, RelayReader
 from vo.uws.services import Services
 
@@ -34,13 +35,13 @@ class RelayServices(Services, Protocol):
         ...
 
 
-def sync_job(kind: str, params: Params, user: User, config: Config) -> Job:
-    """A job of `kind` on the sync lane, queued from the start."""
+def sync_job(kind: JobKind, params: Params, user: User, config: Config) -> Job:
+    """A job of `kind`, queued from the start."""
     now = datetime.now(UTC)
     return Job(
         id=new_job_id(),
-        kind=kind,
-        lane=SYNC_LANE,
+        kind=kind.name,
+        lane=kind.lane,
         created=now,
         destruction=now + KEEP,
         duration_s=config.sync_timeout_s,
@@ -49,6 +50,7 @@ def sync_job(kind: str, params: Params, user: User, config: Config) -> Job:
         queued=now,
         owner=user.name,
         run_id=params.single("RUNID"),
+        account=user.account,
     )
 
 
@@ -109,7 +111,7 @@ class SyncResponse(Response):
         self._services.queue.submit(self._job)
 
     def _abort(self) -> None:
-        with suppress(ConflictError, NotFoundError):
+        with suppress(ConflictError, NotFoundError, TransientError):  # else the guard finds nobody waiting
             self._services.store.move(self._job.id, Phase.ABORTED, ended=datetime.now(UTC))
 
     async def _is_over(self) -> bool:

@@ -1,0 +1,136 @@
+"""What nobody else would find: lost jobs and calls, expired jobs, orphaned files, sets that drifted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from vo.context import Context
+from vo.errors import ConflictError, LeaseLostError, NotFoundError, TransientError
+from vo.jobs import LANES, call_if_needed, ended, hand_back, job_error
+from vo.lifeline import remove_abandoned
+from vo.uws.job import Job, Phase
+from vo.uws.relay import end_forgotten_keys, slot_files
+
+MOST_LOSSES = 1
+"""Workers that may be lost with a job before it is given up: it may be the job that kills them."""
+
+ORPHAN_S = 600
+"""Age in seconds from which a file without a job is an orphan."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Swept:
+    """What a sweep found and mended, in numbers."""
+
+    requeued: int = 0
+    failed: int = 0
+    recounted: int = 0
+    called: int = 0
+    destroyed: int = 0
+    orphans: int = 0
+
+    def __bool__(self) -> bool:
+        """Whether there was anything to mend."""
+        return any(asdict(self).values())
+
+    def __str__(self) -> str:
+        """`requeued 1, failed 0, …`."""
+        return ", ".join(f"{name} {count}" for name, count in asdict(self).items())
+
+
+def sweep(context: Context) -> Swept:
+    """Mend and clear up once; any number of sweeps may run at the same time."""
+    swept = Swept()
+    for job in context.store.lease_lost():
+        _mend(job, context, swept)
+    swept.recounted = context.store.recount()
+    swept.called = sum(call_if_needed(lane, context) for lane in LANES)
+    for job_id in context.store.expired(datetime.now(UTC)):
+        destroy(job_id, context)
+        swept.destroyed += 1
+    swept.orphans = _remove_orphans(context)
+    return swept
+
+
+def _mend(job: Job, context: Context, swept: Swept) -> None:
+    """Start a lost job once more, or end it; whoever else mends it at the same time wins or loses alone."""
+    lost = LeaseLostError("The worker of this job was lost.", hint="Run the job again.")
+    try:
+        if job.losses < MOST_LOSSES and hand_back(job, context, losses=1):
+            swept.requeued += 1
+            return
+        context.store.move(
+            job.id,
+            Phase.ERROR,
+            frm={Phase.EXECUTING},
+            attempt=job.attempt,
+            ended=ended(job),
+            losses=job.losses + 1,
+            error=job_error(lost),
+        )
+        context.results.remove(job.id)
+        swept.failed += 1
+    except (ConflictError, NotFoundError) as error:
+        log.info("job %s needs no mending: %s", job.id, error)
+
+
+def destroy(job_id: str, context: Context) -> None:
+    """Forget a job and its files; a worker that runs it sees that it is gone (UWS 1.1, 2.1.5)."""
+    try:
+        context.store.delete(job_id)
+    except NotFoundError:
+        log.info("job %s was destroyed by another", job_id)
+    context.results.remove(job_id)
+
+
+def _remove_orphans(context: Context) -> int:
+    found = 0
+    for job_id in context.results.older_than(ORPHAN_S):
+        found += _remove_stale_attempts(job_id, context)
+    for slots in _abandoned_slots(context):
+        slots.unlink(missing_ok=True)
+        found += 1
+    found += remove_abandoned(context.config.spill_dir)
+    try:
+        found += end_forgotten_keys(context.relay)
+    except RedisError as error:
+        raise TransientError("The relay does not answer.", hint="Try again in a moment.") from error
+    return found
+
+
+def _remove_stale_attempts(job_id: str, context: Context) -> int:
+    """Remove all files of a job that is gone, and those of attempts that a job does not go by."""
+    job = _found(job_id, context)
+    if job is None:
+        context.results.remove(job_id)
+        return 1
+    keeps = job.phase in (Phase.COMPLETED, Phase.EXECUTING)
+    stale = [n for n in context.results.attempts(job_id) if not (keeps and n == job.attempt)]
+    for attempt in stale:
+        context.results.remove_attempt(job_id, attempt)
+    return len(stale)
+
+
+def _abandoned_slots(context: Context) -> Iterator[Path]:
+    directory = context.config.relay_blocks
+    if directory is None:
+        return
+    for path in slot_files(directory, ORPHAN_S):
+        job = _found(path.name, context)
+        if job is None or job.is_final:
+            yield path
+
+
+def _found(job_id: str, context: Context) -> Job | None:
+    try:
+        return context.store.get(job_id)
+    except NotFoundError:
+        return None
