@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "vo"
 
 LAYERS = """
-errors reserved lifeline | log | catalog | result config
+errors reserved lifeline compiled | log | catalog regions | result config
 adql | db votable | sample | formats tablefiles
 auth dali access | page | vosi uws
 context

@@ -22,6 +22,7 @@ from lxml import etree
 from votable_tables import EVERYTHING, Cell, Table, record_batch, same, tables, written
 
 from vo.catalog import Column
+from vo.compiled import compiled
 from vo.errors import VOError
 from vo.votable import warm_up
 from vo.votable.arrays import NO_NULLS
@@ -29,7 +30,7 @@ from vo.votable.cells import Cells
 from vo.votable.digits import DOUBLE, INTEGER, SINGLE, TIME
 from vo.votable.digits import written as written_numbers
 from vo.votable.document import Notes, error_document
-from vo.votable.kernels import compiled, frozen
+from vo.votable.kernels import frozen
 from vo.votable.tabledata import escaped
 
 SERIALISATIONS = ("votable/td", "votable/b2", "votable/b")

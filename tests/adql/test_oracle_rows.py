@@ -20,6 +20,7 @@ from adql.test_unknown import *  # noqa: F403
 from adql.test_user_defined import *  # noqa: F403
 
 from vo.catalog import Catalog, Schema
+from vo.db.duckdb_regions import add_region_functions
 
 # What H2 cannot do or does otherwise than Oracle; a query with this text is asked of DuckDB alone.
 EXCLUDED = {
@@ -46,6 +47,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
     stars = star_columns()
     write_release(path, stars)
     connection = duckdb.connect()
+    add_region_functions(connection)
     connection.execute(f"ATTACH '{path}' AS r1 (READ_ONLY)")
     catalog = Catalog((Schema("sim1", (stars_table(), extra_table())),), "r1")
     both = both_releases(Release(catalog, connection, stars), EXCLUDED, complaints)

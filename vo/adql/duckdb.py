@@ -48,6 +48,12 @@ _FUNCTIONS: Mapping[str, str] = {
     "HASH_LIST_HAS": "LIST_CONTAINS(STRING_SPLIT(LOWER({0}), '#'), LOWER({1}))",
     "CIRCLE": "[{}]",
     "POLYGON": "[{}]",
+    # Functions that vo.db.duckdb_regions adds.
+    "INSIDE": "vo_inside({0}, {1}, {2}, CAST({3} AS DOUBLE[]))",
+    "REGION_CONTAINS": "vo_contains(CAST({0} AS DOUBLE[]), CAST({1} AS DOUBLE[]))",
+    "REGIONS_MEET": "vo_intersects(CAST({0} AS DOUBLE[]), CAST({1} AS DOUBLE[]))",
+    "REGION_AREA": "vo_area(CAST({0} AS DOUBLE[]))",
+    "REGION_CENTROID": "vo_centroid(CAST({0} AS DOUBLE[]))",
     "CAST_SMALLINT": "CAST({0} AS SMALLINT)",
     "CAST_INTEGER": "CAST({0} AS INTEGER)",
     "CAST_BIGINT": "CAST({0} AS BIGINT)",
@@ -82,13 +88,6 @@ def _even_bits(value: str, bits: str) -> str:
 _WRITTEN_OUT: Mapping[str, Callable[..., str]] = {
     "SPREAD_BITS": _spread_bits,
     "EVEN_BITS": _even_bits,
-    "INSIDE": duckdb_sphere.inside,
-    "EDGE_DISTANCE": duckdb_sphere.edge_distance,
-    "EDGES_CROSS": duckdb_sphere.edges_cross,
-    "EDGES_TOUCH": duckdb_sphere.edges_touch,
-    "VERTICES_INSIDE": duckdb_sphere.vertices_inside,
-    "POLYGON_AREA": duckdb_sphere.area,
-    "POLYGON_CENTROID": duckdb_sphere.centroid,
     "TURNED": duckdb_sphere.turned,
     "CELL": _cell,
 }

@@ -11,11 +11,9 @@ from sqlglot import exp
 
 from vo.adql.constants import constant
 from vo.adql.nodes import Call
+from vo.regions.vectors import BORDER
 
 Vector = tuple[float, float, float]
-
-_ROUNDING = 1e-12
-"""Below this the direction of an edge, or the side of a vertex, is rounding and not shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +33,8 @@ class Polygon:
 def polygon(coordinates: tuple[float, ...]) -> Polygon | None:
     """The polygon with vertices lon1, lat1, lon2, lat2, … in degrees; None if it has no inside.
 
+    Nor has one that fits into no hemisphere.
+
     >>> square = polygon((0.0, 0.0, 10.0, 0.0, 10.0, 10.0, 0.0, 10.0))
     >>> square is not None and square.half_spaces is not None and len(square.half_spaces)
     4
@@ -44,18 +44,23 @@ def polygon(coordinates: tuple[float, ...]) -> Polygon | None:
     vertices = _distinct(_vectors(np.array(coordinates)))
     if len(vertices) < _FEWEST:
         return None
-    mean = vertices.mean(axis=0)
-    if np.linalg.norm(mean) < _ROUNDING:
+    following = np.roll(vertices, -1, axis=0)
+    if _is_flat(vertices):
         return None
-    mean /= np.linalg.norm(mean)
-    normals = np.cross(vertices, np.roll(vertices, -1, axis=0))
-    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-    normals /= np.where(lengths > 0, lengths, 1)
-    radius = float(
-        np.degrees(2 * np.arcsin(np.clip(np.linalg.norm(vertices - mean, axis=1).max() / 2, 0, 1)))
+    # The mean of the border: adding vertices on an edge does not change it.
+    middle = (np.linalg.norm(following - vertices, axis=1, keepdims=True) * (vertices + following)).sum(
+        axis=0
     )
-    centre = float(np.degrees(np.arctan2(mean[1], mean[0]))) % 360, float(np.degrees(np.arcsin(mean[2])))
-    return Polygon(_half_spaces(vertices, normals), centre, radius)
+    if not (vertices @ middle > 0).all():
+        return None
+    middle /= np.linalg.norm(middle)
+    reach = np.linalg.norm(vertices - middle, axis=1).max()
+    radius = float(np.degrees(2 * np.arcsin(reach / 2)))
+    centre = (
+        float(np.degrees(np.arctan2(middle[1], middle[0]))) % 360,
+        float(np.degrees(np.arcsin(middle[2]))),
+    )
+    return Polygon(_half_spaces(vertices, following), centre, radius)
 
 
 def constant_polygon(array: exp.Expr) -> Polygon | None:
@@ -76,19 +81,27 @@ def _vectors(coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _distinct(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
     """The vertices without repetitions, such as a last one that closes the ring."""
-    apart = np.linalg.norm(vertices - np.roll(vertices, 1, axis=0), axis=1) > _ROUNDING
+    apart = np.linalg.norm(vertices - np.roll(vertices, 1, axis=0), axis=1) > BORDER
     kept: NDArray[np.float64] = vertices[apart]
     return kept
 
 
-def _half_spaces(vertices: NDArray[np.float64], normals: NDArray[np.float64]) -> tuple[Vector, ...] | None:
+def _is_flat(vertices: NDArray[np.float64]) -> bool:
+    """Whether all vertices are on one great circle."""
+    from_first = vertices[1:] - vertices[0]
+    farthest = from_first[np.linalg.norm(from_first, axis=1).argmax()]
+    normal = np.cross(vertices[0], farthest)
+    return bool((np.abs(from_first @ normal) <= BORDER * np.linalg.norm(normal)).all())
+
+
+def _half_spaces(vertices: NDArray[np.float64], following: NDArray[np.float64]) -> tuple[Vector, ...] | None:
     """The inward normals of a convex polygon: every vertex is on the same side of every edge."""
-    sides = normals @ vertices.T
+    edges = following - vertices
+    # Of the difference, as the product of two vectors near each other has lost the direction.
+    normals = np.cross(vertices, edges)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    sides = np.einsum("ijk,ik->ij", vertices[None, :, :] - vertices[:, None, :], normals)
     for sign in (1.0, -1.0):
-        turns = np.einsum(
-            "ij,ij->i", np.cross(normals, np.roll(normals, -1, axis=0)), np.roll(vertices, -1, axis=0)
-        )
-        # A star turns the same way at every vertex as well, but more than once around.
-        if (sign * sides > -_ROUNDING).all() and (turns > -_ROUNDING).all():
+        if (sign * sides >= -BORDER).all():
             return tuple((float(x), float(y), float(z)) for x, y, z in sign * normals)
     return None

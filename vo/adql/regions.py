@@ -37,10 +37,12 @@ def circle_of(node: exp.Expr) -> tuple[Place, exp.Expr]:
     return Place(this=element(node, 1), expression=element(node, 2)), element(node, 3)
 
 
-def polygon_of(node: exp.Expr) -> exp.Expr:
-    """The array lon1, lat1, lon2, … of a polygon."""
+def shape_of(node: exp.Expr) -> exp.Expr:
+    """The array of a shape: lon, lat; or lon, lat, radius; or lon1, lat1, lon2, …."""
     node = unwrapped(node)
-    if isinstance(node, Call) and node.this == "POLYGON":
+    if isinstance(node, Place):
+        return call("TUPLE", duplicate(node.this), duplicate(node.expression))
+    if isinstance(node, Call) and node.this in ("CIRCLE", "POLYGON"):
         return call("TUPLE", *map(duplicate, node.arguments))
     return duplicate(node)
 
@@ -59,7 +61,7 @@ def _point_in_circle(inner: exp.Expr, outer: exp.Expr) -> exp.Expr:
 
 
 def _point_in_polygon(inner: exp.Expr, outer: exp.Expr) -> exp.Expr:
-    return Inside(this=duplicate(place_of(inner)), expression=polygon_of(outer))
+    return Inside(this=duplicate(place_of(inner)), expression=shape_of(outer))
 
 
 def _circle_in_circle(inner: exp.Expr, outer: exp.Expr) -> exp.Expr:
@@ -67,29 +69,13 @@ def _circle_in_circle(inner: exp.Expr, outer: exp.Expr) -> exp.Expr:
     other, limit = circle_of(outer)
     reach = exp.Add(this=_angle(centre, other), expression=_term(radius))
     everything = exp.GTE(this=_term(duplicate(limit)), expression=number(180))
-    return exp.Paren(this=exp.Or(this=exp.LTE(this=reach, expression=_term(limit)), expression=everything))
+    held = exp.Or(this=exp.LTE(this=reach, expression=_term(limit)), expression=everything)
+    real = exp.GTE(this=_term(duplicate(radius)), expression=number(0))
+    return exp.Paren(this=exp.And(this=exp.Paren(this=held), expression=real))
 
 
-def _circle_in_polygon(inner: exp.Expr, outer: exp.Expr) -> exp.Expr:
-    centre, radius = circle_of(inner)
-    array = polygon_of(outer)
-    room = exp.GTE(this=_edge_distance(centre, array), expression=_term(radius))
-    return _all(Inside(this=duplicate(centre), expression=duplicate(array)), room)
-
-
-def _polygon_in_circle(inner: exp.Expr, outer: exp.Expr) -> exp.Expr:
-    """No part of the polygon is nearer to the antipode than the circle leaves room for."""
-    centre, radius = circle_of(outer)
-    lon = exp.Add(this=_term(centre.this), expression=number(180))
-    antipode = Place(this=lon, expression=exp.Neg(this=_parenthesised(centre.expression)))
-    room = exp.Sub(this=number(180), expression=_term(radius))
-    return exp.Paren(this=exp.GTE(this=_polygon_distance(antipode, polygon_of(inner)), expression=room))
-
-
-def _polygon_in_polygon(inner: exp.Expr, outer: exp.Expr) -> exp.Expr:
-    array, other = polygon_of(inner), polygon_of(outer)
-    crossing = call("EDGES_CROSS", duplicate(array), duplicate(other))
-    return _all(call("VERTICES_INSIDE", array, other), exp.Not(this=crossing))
+def _held(inner: exp.Expr, outer: exp.Expr) -> exp.Expr:
+    return call("REGION_CONTAINS", shape_of(inner), shape_of(outer))
 
 
 # --- shapes that meet
@@ -106,18 +92,8 @@ def _circles_meet(first: exp.Expr, second: exp.Expr) -> exp.Expr:
     return Within(this=centre, expression=other, radius=describe(both, kinds.DOUBLE))
 
 
-def _circle_meets_polygon(first: exp.Expr, second: exp.Expr) -> exp.Expr:
-    centre, radius = circle_of(first)
-    near = _polygon_distance(centre, polygon_of(second))
-    return exp.Paren(this=exp.LTE(this=near, expression=_term(radius)))
-
-
-def _polygons_meet(first: exp.Expr, second: exp.Expr) -> exp.Expr:
-    one, other = polygon_of(first), polygon_of(second)
-    inside = Inside(this=_first_vertex(one), expression=duplicate(other))
-    outside = Inside(this=_first_vertex(other), expression=duplicate(one))
-    either = exp.Or(this=inside, expression=outside)
-    return exp.Paren(this=exp.Or(this=either, expression=call("EDGES_TOUCH", one, other)))
+def _met(first: exp.Expr, second: exp.Expr) -> exp.Expr:
+    return call("REGIONS_MEET", shape_of(first), shape_of(second))
 
 
 _Pair = Callable[[exp.Expr, exp.Expr], exp.Expr]
@@ -125,17 +101,17 @@ _CONTAINED: Mapping[tuple[Kind, Kind], _Pair] = {
     (Kind.POINT, Kind.CIRCLE): _point_in_circle,
     (Kind.POINT, Kind.POLYGON): _point_in_polygon,
     (Kind.CIRCLE, Kind.CIRCLE): _circle_in_circle,
-    (Kind.CIRCLE, Kind.POLYGON): _circle_in_polygon,
-    (Kind.POLYGON, Kind.CIRCLE): _polygon_in_circle,
-    (Kind.POLYGON, Kind.POLYGON): _polygon_in_polygon,
+    (Kind.CIRCLE, Kind.POLYGON): _held,
+    (Kind.POLYGON, Kind.CIRCLE): _held,
+    (Kind.POLYGON, Kind.POLYGON): _held,
 }
 _MEETING: Mapping[tuple[Kind, Kind], _Pair] = {
     (Kind.POINT, Kind.POINT): _points_meet,
     (Kind.POINT, Kind.CIRCLE): _point_in_circle,
     (Kind.POINT, Kind.POLYGON): _point_in_polygon,
     (Kind.CIRCLE, Kind.CIRCLE): _circles_meet,
-    (Kind.CIRCLE, Kind.POLYGON): _circle_meets_polygon,
-    (Kind.POLYGON, Kind.POLYGON): _polygons_meet,
+    (Kind.CIRCLE, Kind.POLYGON): _met,
+    (Kind.POLYGON, Kind.POLYGON): _met,
 }
 
 
@@ -172,7 +148,7 @@ def area(node: exp.Expr) -> exp.Expr:
             half = exp.Mul(this=_term(radius), expression=number(math.pi / 360))
             sine = call("SQUARE", call("SIN", half))
             return exp.Paren(this=exp.Mul(this=sine, expression=number(4 * math.pi * _SQUARE_DEGREES)))
-    return call("POLYGON_AREA", polygon_of(node))
+    return call("REGION_AREA", shape_of(node))
 
 
 def centroid(node: exp.Expr) -> exp.Expr:
@@ -182,7 +158,7 @@ def centroid(node: exp.Expr) -> exp.Expr:
             return place_of(node)
         case Kind.CIRCLE:
             return circle_of(node)[0]
-    return describe(call("POLYGON_CENTROID", polygon_of(node)), kinds.POINT)
+    return describe(call("REGION_CENTROID", shape_of(node)), kinds.POINT)
 
 
 # --- pieces
@@ -194,27 +170,6 @@ def _kind(node: exp.Expr) -> Kind:
 
 def _angle(first: Place, second: Place) -> exp.Expr:
     return describe(Angle(this=first, expression=second), kinds.DOUBLE)
-
-
-def _polygon_distance(place: Place, array: exp.Expr) -> exp.Expr:
-    """Degrees from a place to a polygon: none from inside it."""
-    inside = Inside(this=duplicate(place), expression=duplicate(array))
-    edge = _edge_distance(place, array)
-    return exp.Case(ifs=[exp.If(this=inside, true=number(0.0))], default=edge)
-
-
-def _edge_distance(place: Place, array: exp.Expr) -> exp.Expr:
-    return call("EDGE_DISTANCE", duplicate(place.this), duplicate(place.expression), duplicate(array))
-
-
-def _first_vertex(array: exp.Expr) -> Place:
-    if isinstance(array, Call) and array.this == "TUPLE":
-        return Place(this=duplicate(array.arguments[0]), expression=duplicate(array.arguments[1]))
-    return Place(this=element(array, 1), expression=element(array, 2))
-
-
-def _all(*conditions: exp.Expr) -> exp.Expr:
-    return exp.Paren(this=exp.And(this=conditions[0], expression=conditions[1]))
 
 
 def _term(node: exp.Expr) -> exp.Expr:

@@ -10,27 +10,49 @@ from vo.adql.constants import constant
 from vo.adql.nodes import Angle, Inside, Place, Within, call, duplicate, number
 from vo.adql.polygons import constant_polygon
 from vo.adql.positions import unit_vector
+from vo.regions.vectors import BORDER
 
 RIGHT_ANGLE = 90
 HALF_TURN = 180
 """Angles in degrees that end a range."""
+
+_COINCIDENT = (BORDER / 2) ** 2
+"""The haversine up to which two positions are the same: at a pole, those of all right ascensions."""
 
 _HALF = math.pi / 360
 _DEGREE = math.pi / 180
 
 
 def haversine(first: Place, second: Place) -> exp.Expr:
-    """sin² of half the angle between two places: exact for small and large angles alike.
-
-    The dot product is not used: its cosine loses all digits below an arcsecond.
-    """
+    """sin² of half the angle between two places: exact where a cosine has lost its digits."""
     first, second = _constant_last(first, second)
-    lon1, lat1, lon2, lat2 = first.this, first.expression, second.this, second.expression
-    values = [constant(node) for node in (lon1, lat1, lon2, lat2)]
-    if None not in values:
-        return number(haversine_value(*(value for value in values if value is not None)))
-    across = _product(_cosine(lat1), _cosine(lat2), _square_sine(lon1, lon2))
-    return exp.Add(this=_square_sine(lat1, lat2), expression=across)
+    values = _values(first, second)
+    if values is not None:
+        return number(haversine_value(*values))
+    return _haversine(first, second, "SIN", exp.Sub)
+
+
+def _beyond(first: Place, second: Place) -> exp.Expr:
+    """cos² of half the angle, which is the haversine from the antipode: exact for angles near half a turn."""
+    first, second = _constant_last(first, second)
+    values = _values(first, second)
+    if values is not None:
+        lon1, lat1, lon2, lat2 = values
+        return number(haversine_value(lon1, lat1, lon2 + HALF_TURN, -lat2))
+    return _haversine(first, second, "COS", exp.Add)
+
+
+def _haversine(first: Place, second: Place, function: str, sign: type[exp.Expr]) -> exp.Expr:
+    half_turn = _square(function, exp.Sub, first.this, second.this)
+    across = _product(_cosine(first.expression), _cosine(second.expression), half_turn)
+    return exp.Add(this=_square("SIN", sign, first.expression, second.expression), expression=across)
+
+
+def _values(first: Place, second: Place) -> list[float] | None:
+    """The four numbers of two places in writing."""
+    values = [constant(node) for place in (first, second) for node in (place.this, place.expression)]
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else None
 
 
 def haversine_value(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
@@ -44,9 +66,9 @@ def haversine_value(lon1: float, lat1: float, lon2: float, lat2: float) -> float
 
 
 def distance(angle: Angle) -> exp.Expr:
-    """An Angle written out."""
-    root = call("SQRT", call("LEAST", haversine(angle.this, angle.expression), number(1.0)))
-    return exp.Paren(this=exp.Mul(this=call("ASIN", root), expression=number(2 / _DEGREE)))
+    """An Angle written out: twice the angle whose sine and cosine are known."""
+    roots = [call("SQRT", part(angle.this, angle.expression)) for part in (haversine, _beyond)]
+    return exp.Paren(this=exp.Mul(this=call("ATAN2", *roots), expression=number(2 / _DEGREE)))
 
 
 def within(node: Within) -> exp.Expr:
@@ -62,18 +84,26 @@ def within(node: Within) -> exp.Expr:
         return exp.Paren(this=exp.LT(this=angle, expression=number(0)))
     if radius > HALF_TURN or (radius == HALF_TURN and not strict):
         return exp.Paren(this=exp.GTE(this=angle, expression=number(0)))
-    return exp.Paren(this=compare(this=angle, expression=number(math.sin(radius * _HALF) ** 2)))
+    if radius > RIGHT_ANGLE:
+        limit = math.sin((HALF_TURN - radius) * _HALF) ** 2
+        beyond = _beyond(node.this, node.expression)
+        if strict:
+            return exp.Paren(this=exp.GT(this=beyond, expression=number(limit)))
+        return exp.Paren(this=exp.GTE(this=beyond, expression=number(limit - _COINCIDENT)))
+    limit = math.sin(radius * _HALF) ** 2
+    return exp.Paren(this=compare(this=angle, expression=number(limit if strict else limit + _COINCIDENT)))
 
 
 def inside(node: Inside) -> exp.Expr:
     """The condition of an Inside: half-spaces for a convex polygon in writing, else a function."""
     shape = constant_polygon(node.expression)
-    place: Place = node.this
+    vector = unit_vector(node.this)
     if shape is None or shape.half_spaces is None:
-        return call("INSIDE", duplicate(place.this), duplicate(place.expression), node.expression)
-    vector = unit_vector(place)
+        return call("INSIDE", *vector, node.expression)
+    # What is no position is no number less than another: so it is outside.
     sides: list[exp.Expr] = [
-        exp.GTE(this=_scalar_product(vector, normal), expression=number(0.0)) for normal in shape.half_spaces
+        exp.LTE(this=_scalar_product(vector, (-x, -y, -z)), expression=number(BORDER))
+        for x, y, z in shape.half_spaces
     ]
     condition = sides[0]
     for side in sides[1:]:
@@ -92,7 +122,10 @@ def _scalar_product(vector: list[exp.Expr], normal: tuple[float, float, float]) 
 def _within_variable(angle: exp.Expr, radius: exp.Expr, compare: type[exp.Expr]) -> exp.Expr:
     """A radius that depends on the row: sin² turns back beyond 180 degrees and below 0."""
     half = call("SIN", _product(call("LEAST", _double(radius), number(180.0)), number(_HALF)))
-    near = compare(this=angle, expression=call("SQUARE", half))
+    limit: exp.Expr = call("SQUARE", half)
+    if compare is exp.LTE:
+        limit = exp.Add(this=limit, expression=number(_COINCIDENT))
+    near = compare(this=angle, expression=limit)
     beyond = exp.GT(this=_atom(duplicate(radius)), expression=number(180))
     near_or_beyond = exp.Paren(this=exp.Or(this=near, expression=beyond))
     positive = exp.GTE(this=_atom(duplicate(radius)), expression=number(0))
@@ -105,10 +138,10 @@ def _constant_last(first: Place, second: Place) -> tuple[Place, Place]:
     return (second, first) if is_constant else (first, second)
 
 
-def _square_sine(left: exp.Expr, right: exp.Expr) -> exp.Expr:
-    """sin²((left - right) / 2), both in degrees."""
-    difference = exp.Paren(this=exp.Sub(this=_double(left), expression=_double(right)))
-    return call("SQUARE", call("SIN", exp.Mul(this=difference, expression=number(_HALF))))
+def _square(function: str, sign: type[exp.Expr], left: exp.Expr, right: exp.Expr) -> exp.Expr:
+    """sin² or cos² of half the sum or difference of two numbers in degrees."""
+    operands = exp.Paren(this=sign(this=_double(left), expression=_double(right)))
+    return call("SQUARE", call(function, exp.Mul(this=operands, expression=number(_HALF))))
 
 
 def _cosine(latitude: exp.Expr) -> exp.Expr:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from vo.catalog import Catalog, Schema, Table
 from vo.db.duckdb_plan import Zones, account, quoted, rows_read, zones
+from vo.db.duckdb_regions import add_region_functions
 from vo.errors import CancelledError, ConfigError, UsageError, VOError
 from vo.result import Plan, Result, Statement
 
@@ -152,6 +153,7 @@ class DuckDBDatabase:
                 catalog = catalog.merged(_attached(connection, self._releases_dir / name))
             schema, tables = self._describe(catalog)
             _register(connection, schema, tables)
+            add_region_functions(connection)
             # Defence in depth: the allow-list of vo.adql lets no file function through in the first place.
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vo.compiled import compiled
 from vo.votable.instructions import bit_length, high_half, poke
-from vo.votable.kernels import Bytes, Nulls, Places, compiled, is_valid
+from vo.votable.kernels import Bytes, Nulls, Places, is_valid
 
 Signed = int | np.int64
 """A count, an exponent or an address."""

@@ -1,18 +1,16 @@
 """Compiled loops that lay columns into rows: one call a column, its cells to where each row goes on.
 
 Every loop takes `at`, the place in `out` at which each row stands, and moves it on. None holds the GIL.
-The machine code is kept beside this module, or in the user's cache where that cannot be written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from vo.compiled import compiled
 from vo.votable.instructions import peek, poke, swap_2, swap_4, swap_8
 
 Bytes = NDArray[np.uint8]
@@ -20,15 +18,6 @@ Places = NDArray[np.int64]
 Nulls = tuple[int, int]
 """The address of Arrow's validity bits, 0 where nothing is NULL, and the offset of the first row's."""
 _SHORT, _INT, _LONG = 2, 4, 8  # bytes of a word
-_Loop = TypeVar("_Loop", bound=Callable[..., Any])
-
-
-def compiled(function: _Loop) -> _Loop:
-    """`function` as machine code, compiled at its first call unless a cache has it."""
-    try:
-        return cast("_Loop", njit(nogil=True, error_model="numpy", cache=True)(function))
-    except RuntimeError:  # no directory for a cache: every process compiles for itself
-        return cast("_Loop", njit(nogil=True, error_model="numpy")(function))
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from vo.compiled import compiled
 from vo.votable.instructions import peek
-from vo.votable.kernels import Bytes, Places, compiled
+from vo.votable.kernels import Bytes, Places
 
 MORE, DONE, WRONG_COUNT, STRAY = range(4)
 """How a scan ended: with the bytes, with the table, at a row of the wrong length, at a stray element."""
