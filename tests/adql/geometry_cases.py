@@ -178,7 +178,8 @@ def _measure(verdict: Verdict, given: Case, distance: float, area: float, centre
     verdict.measure("area", given, np.radians(np.radians(area)), truth, 1e-6 * truth + 4e-15)
     lon = np.degrees(np.arctan2(direction[1], direction[0]))
     lat = np.degrees(np.arctan2(direction[2], np.hypot(direction[0], direction[1])))
-    own = 1e-17 / given.p.radius**2 if given.p.radius >= FLAT else 0.0  # the error of the truth
+    # The error of the truth: of the plane, or of 80 bits.
+    own = 1e-17 / given.p.radius**2 if given.p.radius >= FLAT else given.p.radius**3
     off = float(separation(*centre, lon, lat))
     verdict.measure("centroid", given, off, 0.0, 1e-10 * given.p.radius + 5e-15 + own)
 

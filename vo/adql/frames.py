@@ -16,7 +16,7 @@ from vo.adql.constants import constant
 from vo.adql.definitions import let
 from vo.adql.kinds import Kind, kind_of
 from vo.adql.nodes import Call, Local, Place, call, describe, described, duplicate, number
-from vo.adql.regions import circle_of, place_of, polygon_of, unwrapped
+from vo.adql.regions import circle_of, place_of, shape_of, unwrapped
 
 if TYPE_CHECKING:
     from vo.adql.reader import Reader
@@ -123,7 +123,7 @@ def transformed(node: Call) -> exp.Expr:
             pairs = zip(shape.arguments[::2], shape.arguments[1::2], strict=True)
             return call("POLYGON", *(value for pair in pairs for value in turned(*pair)))
         case Kind.POLYGON:
-            return call("TURNED", polygon_of(shape), *(number(value) for row in matrix for value in row))
+            return call("TURNED", shape_of(shape), *(number(value) for row in matrix for value in row))
     return exp.Null()
 
 

@@ -21,7 +21,8 @@ class Polygon:
     """A polygon of great-circle edges; of its two sides the smaller one is inside, whichever way it is drawn.
 
     `half_spaces` are the inward normals of its edges if it is convex, else None; `centre` (longitude and
-    latitude) and `radius` make a cone that holds all of it, in degrees.
+    latitude) and `radius` make a cone that holds all of it, in degrees: all of the sky where it fits into no
+    hemisphere around its middle.
     """
 
     half_spaces: tuple[Vector, ...] | None
@@ -32,8 +33,6 @@ class Polygon:
 @lru_cache(maxsize=256)
 def polygon(coordinates: tuple[float, ...]) -> Polygon | None:
     """The polygon with vertices lon1, lat1, lon2, lat2, … in degrees; None if it has no inside.
-
-    Nor has one that fits into no hemisphere.
 
     >>> square = polygon((0.0, 0.0, 10.0, 0.0, 10.0, 10.0, 0.0, 10.0))
     >>> square is not None and square.half_spaces is not None and len(square.half_spaces)
@@ -52,7 +51,7 @@ def polygon(coordinates: tuple[float, ...]) -> Polygon | None:
         axis=0
     )
     if not (vertices @ middle > 0).all():
-        return None
+        return Polygon(None, (0.0, 0.0), _EVERYTHING)
     middle /= np.linalg.norm(middle)
     reach = np.linalg.norm(vertices - middle, axis=1).max()
     radius = float(np.degrees(2 * np.arcsin(reach / 2)))
@@ -72,6 +71,7 @@ def constant_polygon(array: exp.Expr) -> Polygon | None:
 
 
 _FEWEST = 3
+_EVERYTHING = 180.0
 
 
 def _vectors(coordinates: NDArray[np.float64]) -> NDArray[np.float64]:

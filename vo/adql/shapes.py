@@ -73,7 +73,7 @@ def _of_polygon(node: exp.Expr, arguments: list[exp.Expr]) -> list[tuple[exp.Exp
     values = [constant(argument) for argument in arguments]
     coordinates = tuple(value for value in values if value is not None)
     if len(coordinates) == len(values) and polygon(coordinates) is None:
-        return [(node, "The POLYGON has no inside that fits into a hemisphere")]
+        return [(node, "The POLYGON has no inside: it needs three vertices that are not on one great circle")]
     return []
 
 

@@ -168,7 +168,13 @@ def _edges_cross(one: Vectors, other: Vectors) -> bool:
 
 @compiled
 def polygon_area(vertices: Vectors) -> float:
-    """Steradians of the smaller side, by the triangles of the edges with the first vertex."""
+    """Steradians of the smaller side, by the triangles of the edges with the first vertex.
+
+    These have no certain area where vertices are half a turn apart.
+    """
+    if not framed(vertices)[3]:
+        left = _left_area(vertices) % (4 * math.pi)
+        return min(left, 4 * math.pi - left)
     o = vertex(vertices, 0)
     total = 0.0
     for i in range(1, len(vertices) - 1):
