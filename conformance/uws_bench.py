@@ -13,7 +13,26 @@ from lxml import etree
 from service import LONG_QUERY, Service
 
 QUICK_QUERY = "SELECT TOP 5 ra, dec FROM sim1.main"
+"""The very short job."""
+
 WRONG_QUERY = "SELECT colour FROM sim1.main"
+"""The job that fails before it reaches the database."""
+
+FAILING_QUERY = "SELECT CAST('x' AS INTEGER) AS n FROM sim1.main"
+"""The job that fails in the database."""
+
+_PAIRS = (
+    "SELECT AVG(SIN(a.ra + b.dec + c.ra)) AS x FROM (SELECT TOP 10000 ra FROM sim1.main) AS a, "
+    "(SELECT TOP 10000 dec FROM sim1.main) AS b, (SELECT TOP {n} ra FROM sim1.main) AS c"
+)
+SHORT_QUERY = _PAIRS.format(n=10)
+"""The short job: some ten seconds. The work is a billion sines, whatever the size of the release."""
+
+LASTING_QUERY = _PAIRS.format(n=60)
+"""The long job: six times as long."""
+
+BLOCKED_S = 1.5
+"""Seconds after which a request with WAIT=2 must have blocked; one that need not wait is quicker."""
 
 UWS = {"uws": "http://www.ivoa.net/xml/UWS/v1.0"}
 HREF = "{http://www.w3.org/1999/xlink}href"

@@ -8,11 +8,23 @@ from datetime import UTC, datetime, timedelta
 
 from judgement import Judgement, Notebook
 from service import LONG_QUERY, Service
-from uws_bench import HREF, QUICK_QUERY, UWS, WRONG_QUERY, Bench, later, redirects, refused
+from uws_bench import (
+    BLOCKED_S,
+    FAILING_QUERY,
+    HREF,
+    QUICK_QUERY,
+    UWS,
+    WRONG_QUERY,
+    Bench,
+    later,
+    redirects,
+    refused,
+)
+from uws_people import PEOPLE
 
 PHASES = ("PENDING", "QUEUED", "EXECUTING", "COMPLETED", "ERROR", "ABORTED")
-BLOCKED_S = 1.5
-"""Seconds after which a request with WAIT=2 must have blocked; one that need not wait is quicker."""
+UNUSED = ("ARCHIVED", "HELD", "SUSPENDED", "UNKNOWN")
+"""Phases of the standard to which no job of this service comes."""
 
 
 def judge(service: Service) -> Iterator[Judgement]:
@@ -38,9 +50,17 @@ def _list_by_phase(bench: Bench) -> None:
     jobs = {phase: bench.job_in(phase) for phase in ("PENDING", "COMPLETED", "ERROR", "ABORTED", "EXECUTING")}
     for phase, job in jobs.items():
         assert bench.listed(PHASE=phase) == [job], phase
-    assert set(bench.listed(PHASE=["PENDING", "ERROR"])) == {jobs["PENDING"], jobs["ERROR"]}
-    assert bench.listed(PHASE="ARCHIVED") == []
-    assert bench.listed(PHASE="HELD") == []
+    for phase in UNUSED:
+        assert bench.listed(PHASE=phase) == [], phase
+    for union in (
+        ("PENDING", "ERROR"),
+        ("EXECUTING", "COMPLETED"),
+        ("ERROR", "ABORTED"),
+        ("PENDING", "QUEUED", "EXECUTING"),
+        ("COMPLETED", "ERROR", "ABORTED"),
+        ("EXECUTING", "COMPLETED", "ARCHIVED"),
+    ):
+        assert set(bench.listed(PHASE=union)) == {jobs[phase] for phase in union if phase in jobs}, union
 
 
 def _list_queued(bench: Bench) -> None:
@@ -93,10 +113,17 @@ def _list_filters_together(bench: Bench) -> None:
 
 def _list_refuses(bench: Bench) -> None:
     """Values that no filter can have are refused."""
-    wrong = (("PHASE", "FINE"), ("LAST", "0"), ("LAST", "-3"), ("LAST", "few"), ("AFTER", "yesterday"))
-    for name, value in (*wrong, ("AFTER", "2026-13-01"), ("AFTER", "2026-02-30T00:00:00")):
-        status = bench.service.get("/tap/async", **{name: value}).status_code
-        assert status == 400, f"{name}={value}: status {status}"
+    wrong = {
+        "PHASE": ("FINE", "pending", "1345", ""),
+        "LAST": ("0", "-1", "-254", "few", "1.5"),
+        "AFTER": ("yesterday", "2026-13-01", "2026-02-30T00:00:00", "2015-26-10", "2015-10-26T09"),
+    }
+    wrong["AFTER"] += ("2015-10-26T09:00+01:00",)
+    for name, values in wrong.items():
+        for value in values:
+            answer = bench.service.get("/tap/async", **{name: value})
+            assert answer.status_code == 400, f"{name}={value}: status {answer.status_code}"
+            assert name in answer.text, f"{name}={value} is not named"
 
 
 def _list_describes(bench: Bench) -> None:
@@ -125,6 +152,8 @@ def _create(bench: Bench) -> None:
     assert root.findtext("uws:phase", None, UWS) == "PENDING"
     for name in ("creationTime", "destruction"):
         assert root.findtext(f"uws:{name}", "", UWS).endswith("Z"), name
+    for name in ("jobId", "ownerId", "executionDuration", "quote"):
+        assert root.find(f"uws:{name}", UWS) is not None, name
 
 
 def _create_and_run(bench: Bench) -> None:
@@ -200,7 +229,7 @@ def _wait_final(bench: Bench) -> None:
 def _wait_other_phase(bench: Bench) -> None:
     """WAIT answers at once when the job is not, or no more, in the PHASE that is named."""
     job = bench.job_in("PENDING")
-    for phase in PHASES[1:]:
+    for phase in PHASES[1:] + UNUSED:
         assert bench.wait(job, WAIT=30, PHASE=phase) < BLOCKED_S, f"PENDING, PHASE={phase}"
     job = bench.job_in("EXECUTING")
     for phase in ("PENDING", "QUEUED"):
@@ -246,6 +275,7 @@ def _abort(bench: Bench) -> None:
         job = bench.job_in(phase)
         redirects(bench.service.post(f"{job}/phase", PHASE="ABORT"), job)
         assert bench.phase(job) == "ABORTED", phase
+        assert bench.value(job, "endTime").endswith("Z"), phase
         assert bench.service.get(f"{job}/results/result").status_code == 404
 
 
@@ -304,6 +334,15 @@ def _error(bench: Bench) -> None:
     assert answer.status_code == 200
     assert "colour" in answer.text
     assert bench.service.get(f"{job}/results/result").status_code == 404
+    for name in ("startTime", "endTime"):
+        assert bench.value(job, name).endswith("Z"), name
+
+
+def _error_in_database(bench: Bench) -> None:
+    """A job that fails while it runs says so as well."""
+    job = bench.create(FAILING_QUERY, PHASE="RUN")
+    bench.service.await_phase(job, "ERROR")
+    assert "'x'" in bench.tree(job).findtext("uws:errorSummary/uws:message", "", UWS)
 
 
 def _no_error(bench: Bench) -> None:
@@ -342,6 +381,8 @@ SCENARIOS = (
     _delete,
     _unknown,
     _error,
+    _error_in_database,
     _no_error,
+    *PEOPLE,
 )
 """The scenarios, each named by its docstring."""
