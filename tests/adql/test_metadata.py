@@ -31,6 +31,27 @@ COLUMNS = [
     ("ATAN2(1, 2)", "col_1", "double", "rad", None),
     ("DISTANCE(1, 2, 3, 4)", "col_1", "double", "deg", None),
     ("COALESCE(MAX(mag_g), MAX(mag_r))", "col_1", "float", "mag", None),
+    ("COALESCE(MAX(mag_g), MAX(ra))", "col_1", "double", None, None),
+    ("COALESCE(0, MAX(mag_g))", "col_1", "double", "mag", "phot.mag;em.opt.B;stat.max"),
+    ("CASE WHEN MAX(id) > 1 THEN MAX(mag_g) ELSE -1 END", "col_1", "double", "mag", None),
+    ("CASE WHEN MAX(id) > 1 THEN MAX(mag_g) ELSE MAX(ra) END", "col_1", "double", None, None),
+    ("CASE WHEN MAX(id) > 1 THEN MAX(ra) ELSE MAX(dec) END", "col_1", "double", "deg", None),
+    ("AREA(CIRCLE(MIN(ra), 1, 2))", "col_1", "double", "deg**2", None),
+    ("POWER(MIN(ra), 1.5)", "col_1", "double", "deg**(3/2)", None),
+    ("POWER(MIN(ra), MIN(dec))", "col_1", "double", None, None),
+    ("MIN(ra) / MIN(mag_g) * MIN(mag_r)", "col_1", "double", "deg", None),
+    ("1 / MIN(ra)", "col_1", "double", "deg**-1", None),
+    ("LOG10(MIN(ra))", "col_1", "double", None, None),
+    ("RADIANS(MIN(ra))", "col_1", "double", "rad", None),
+    ("IN_UNIT(MIN(ra) * MIN(dec), 'arcsec**2')", "col_1", "double", "arcsec**2", None),
+    ("IN_UNIT(MIN(ra) / MIN(mag_g), '10**-3.deg/mag')", "col_1", "double", "10**-3.deg/mag", None),
+    ("IN_UNIT(IN_UNIT(MIN(ra), 'mas'), 'arcmin')", "col_1", "double", "arcmin", None),
+    ("ivo_to_mjd('2000-01-01')", "col_1", "double", "d", None),
+    ("ivo_hms_to_degrees(MIN(name))", "col_1", "double", "deg", None),
+    ("ivo_normal_random(MIN(mag_g), 1)", "col_1", "double", "mag", None),
+    ("ivo_healpix_index(3, MIN(ra), MIN(dec))", "col_1", "long", None, "pos.healpix"),
+    ("ivo_geom_transform('ICRS', 'GALACTIC', POINT(MIN(ra), 1))", "col_1", "double", "deg", "pos.galactic"),
+    ("ivo_histogram(mag_g, 15, 25, 5)", "col_1", "long", None, "meta.number"),
     ("CAST(MAX(ra) AS INTEGER)", "col_1", "int", "deg", None),
     ("7 / 2", "col_1", "long", None, None),
     ("1", "col_1", "int", None, None),
@@ -67,6 +88,27 @@ def test_metadata_pass_through_queries(release: Release) -> None:
             "phot.mag;em.opt.B",
             "Magnitude in g",
         )
+
+
+@pytest.mark.parametrize(
+    ("query", "unit"),
+    [
+        ("SELECT x.u FROM (SELECT ra * dec AS u FROM stars) AS x", "deg**2"),
+        ("WITH a AS (SELECT IN_UNIT(ra, 'rad') AS u FROM stars) SELECT u FROM a", "rad"),
+        ("WITH a AS (SELECT ra AS u FROM stars) SELECT u FROM a UNION SELECT mag_g FROM stars", "deg"),
+        ("SELECT NULL AS u FROM stars UNION SELECT ra FROM stars", "deg"),
+        ("SELECT u FROM (SELECT id, ra AS u FROM stars) AS a NATURAL JOIN extra", "deg"),
+        (
+            "SELECT u FROM (SELECT ra AS u FROM stars) a FULL JOIN (SELECT dec AS u FROM stars) b USING (u)",
+            "deg",
+        ),
+        ("SELECT MAX(u) - MIN(u) AS u FROM (SELECT ra AS u FROM stars) AS a", "deg"),
+    ],
+)
+def test_units_pass_through_queries(release: Release, query: str, unit: str) -> None:
+    """Units of expressions are those of sub-queries, WITH, joins, and of the left of set operators."""
+    (column,) = check(query, release.catalog)
+    assert (column.name, column.unit) == ("u", unit)
 
 
 def test_unnamed_columns_get_names_that_no_other_has(release: Release) -> None:

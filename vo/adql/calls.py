@@ -148,9 +148,9 @@ def _described(reader: Reader, node: exp.Expr, function: Function, arguments: li
     first = described(arguments[0]) if arguments else kinds.DOUBLE
     if function.name in _UNCHANGED_INTEGERS and kind_of(first) is Kind.INTEGER:
         return describe(exp.Paren(this=arguments[0]), first, name="", ucd=None, utype=None, description=None)
-    unit = _unit(function, arguments)
     if function.result == "common":
-        return describe(node, common(reader, node, arguments, function.name), unit=unit)
+        return describe(node, common(reader, node, arguments, function.name))
+    unit = _unit(function, arguments)
     if function.aggregate:
         return _aggregated(node, function, arguments)
     if function.result == "same":
@@ -187,7 +187,7 @@ def _unit(function: Function, arguments: list[exp.Expr]) -> str | None:
     match function.units:
         case "keep":
             return unit
-        case "rad" | "deg":
+        case "rad" | "deg" | "deg**2":
             return function.units
         case "power":
             exponent = 0.5 if function.name == "SQRT" else constant(arguments[1])
@@ -208,7 +208,7 @@ def _in_unit(reader: Reader, node: exp.Expr) -> exp.Expr:
     elif source is None:
         message, place = "The first argument of IN_UNIT has no unit", value
     elif scale is None:
-        message, place = f"{source} cannot be converted to {target}", wanted
+        message, place = f"'{source}' cannot be converted to '{target}'", wanted
     else:
         column = replace(described(value), name="", datatype="double", unit=target)
         inner = describe(exp.Paren(this=value), described(value))

@@ -94,6 +94,8 @@ class Queries:
                     suggestion="Write CAST(x AS type).",
                 )
             # Metadata come from the left operand (ADQL 2.1, 4.6.2).
+            if column is not None and kind_of(first) is not Kind.NULL:
+                column = replace(column, unit=first.unit)
             columns.append(column or first)
         return tuple(columns)
 
@@ -301,10 +303,10 @@ def _output(position: int, value: exp.Expr) -> exp.Expr:
 def _named(items: list[tuple[str | None, exp.Expr]]) -> Columns:
     """The published columns of SELECT; what has no name gets a legal one that no other column has."""
     taken = {alias.lower() for alias, _ in items if alias is not None}
-    taken |= {described(value).name.lower() for alias, value in items if isinstance(value, exp.Column)}
+    taken |= {_own_name(value).lower() for _, value in items}
     columns = []
     for position, (alias, value) in enumerate(items, 1):
-        name = alias or (described(value).name if isinstance(value, exp.Column) else "")
+        name = alias or _own_name(value)
         if not name:
             name = _invented(value, position)
             while name.lower() in taken or name.upper() in RESERVED:
@@ -314,6 +316,12 @@ def _named(items: list[tuple[str | None, exp.Expr]]) -> Columns:
         is_published = column.name == name and column.db_name is None
         columns.append(column if is_published else replace(column, name=name, db_name=None))
     return tuple(columns)
+
+
+def _own_name(value: exp.Expr) -> str:
+    """The name of a column, also of one that FULL JOIN made of two; other values have none."""
+    is_column = isinstance(value, exp.Column) or (isinstance(value, Call) and value.this == "COALESCE")
+    return described(value).name if is_column else ""
 
 
 def _invented(value: exp.Expr, position: int) -> str:

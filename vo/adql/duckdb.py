@@ -22,6 +22,7 @@ _FUNCTIONS: Mapping[str, str] = {
     "LOG": "LN({0})",
     "TRUNCATE": "TRUNC({})",
     "RAND": "RANDOM()",
+    "MOD": "MOD({0}, NULLIF({1}, 0))",
     "DIVIDE": "({0} // NULLIF({1}, 0))",
     "BIT_AND": "({0} & {1})",
     "BIT_OR": "({0} | {1})",
@@ -91,10 +92,7 @@ _WRITTEN_OUT: Mapping[str, Callable[..., str]] = {
     "TURNED": duckdb_sphere.turned,
     "CELL": _cell,
 }
-_INTEGERS: Mapping[str, str] = {
-    "SUM": "CAST(SUM({}) AS BIGINT)",
-    "MOD": "MOD({0}, NULLIF({1}, 0))",
-}
+_INTEGERS: Mapping[str, str] = {"SUM": "CAST(SUM({}) AS BIGINT)"}
 _TYPES: Mapping[str, str] = {
     "boolean": "BOOLEAN",
     "unsignedByte": "UTINYINT",

@@ -8,8 +8,8 @@ from typing import Literal
 
 from vo.adql.kinds import ANYTHING, NUMBERS, ORDERED, REGIONS, SHAPES, WORDS, Kind
 
-Units = Literal["keep", "none", "rad", "deg", "power", "angle"]
-"""The unit of a result: of the first argument, none, radians, degrees, a power; an angle is expected."""
+Units = Literal["keep", "none", "rad", "deg", "deg**2", "power"]
+"""The unit of a result: that of the first argument, none, one unit always, or a power."""
 
 _KINDS: Mapping[str, frozenset[Kind]] = {
     "number": NUMBERS,
@@ -147,7 +147,7 @@ _GEOMETRY = (
     Function("BOX", (("number",) * 4, ("point", "number", "number")), "polygon", coosys=True, feature=_GEO),
     Function("REGION", (("text",),), "region", literal=(0,), feature=_GEO),
     Function("INTERSECTS", (("shape", "shape"),), "int", feature=_GEO),
-    Function("AREA", (("shape",),), "double", feature=_GEO),
+    Function("AREA", (("shape",),), "double", "deg**2", feature=_GEO),
     Function("CENTROID", (("shape",),), "point", feature=_GEO),
     Function("COORDSYS", (("shape",),), "text", feature=_GEO),
     Function("CONTAINS", (("shape", "region"),), "int", feature=_GEO),

@@ -129,11 +129,14 @@ def case(reader: Reader, node: exp.Expr) -> exp.Expr:
         results += reader.arguments(branch, "true")
     if node.args.get("default") is not None:
         results += reader.arguments(node, "default")
-    return describe(node, common(reader, node, results, "CASE"), name="", ucd=None, utype=None)
+    return describe(node, common(reader, node, results, "CASE"))
 
 
 def common(reader: Reader, node: exp.Expr, values: list[exp.Expr], what: str) -> Column:
-    """The column that holds all of `values`; a problem where there is none."""
+    """The column that holds all of `values`; a problem where there is none.
+
+    Literals have any unit; a unit or UCD that the others do not share is not that of the result.
+    """
     nulls = [value for value in values if isinstance(value, exp.Null) and "unread" not in value.meta]
     if what == "COALESCE" and len(nulls) == len(values):
         reader.problems.add(
@@ -154,7 +157,17 @@ def common(reader: Reader, node: exp.Expr, values: list[exp.Expr], what: str) ->
             )
             return kinds.NULL
         result = column
-    return result
+    telling = [described(value) for value in values if _tells(value)]
+    units, ucds = {column.unit for column in telling}, {column.ucd for column in telling}
+    unit, ucd = (found.pop() if len(found) == 1 else None for found in (units, ucds))
+    return replace(result, name="", unit=unit, ucd=ucd, utype=None, description=None)
+
+
+def _tells(node: exp.Expr) -> bool:
+    """Whether a value has metadata: neither a number in writing nor NULL has."""
+    while isinstance(node, exp.Neg | exp.Paren):
+        node = node.this
+    return not isinstance(node, exp.Literal) and kind_of(described(node)) is not Kind.NULL
 
 
 def _all_numbers(reader: Reader, node: exp.Expr, values: list[exp.Expr], what: str) -> bool:

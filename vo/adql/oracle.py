@@ -25,6 +25,7 @@ from vo.adql.oracle_functions import (
     cell,
     interleaved,
     is_binary,
+    narrowed,
     refuse,
     sql_type,
 )
@@ -71,6 +72,7 @@ class _Generator(OracleGenerator):
         exp.Cast: lambda self, node: f"CAST({self.sql(node, 'this')} AS {CASTS[str(node.args['to'].this)]})",
         exp.Div: lambda self, node: self.adql_quotient(node),
         exp.Case: lambda self, node: self.adql_case(node),
+        exp.DPipe: lambda self, node: self.adql_concatenated(node),
         exp.Like: lambda self, node: f"{self.sql(node, 'this')} LIKE {self.sql(node, 'expression')}",
         exp.ILike: lambda self, node: (
             f"UPPER({self.sql(node, 'this')}) LIKE UPPER({self.sql(node, 'expression')})"
@@ -217,6 +219,18 @@ class _Generator(OracleGenerator):
         left, right = self.sql(node, "this"), self.sql(node, "expression")
         return f"{left if is_binary(node) else f'CAST({left} AS BINARY_DOUBLE)'} / {right}"
 
+    def adql_concatenated(self, node: exp.DPipe) -> str:
+        """Strings joined: one that is unknown makes the whole unknown, where Oracle would pass over it."""
+        operands = [node.expression]
+        while isinstance(node.this, exp.DPipe):
+            node = node.this
+            operands.append(node.expression)
+        operands.append(node.this)
+        texts = [self.sql(item) for item in reversed(operands)]
+        known = [f"{text} IS NOT NULL" for text in dict.fromkeys(texts) if not text.startswith("'")]
+        joined = " || ".join(text for text in texts if text != "''") or "''"
+        return f"CASE WHEN {' AND '.join(known)} THEN {joined} END" if known else joined
+
     def adql_case(self, node: exp.Case) -> str:
         """CASE, which needs a value that is not NULL in writing."""
         results = [branch.args["true"] for branch in node.args["ifs"]] + [node.args.get("default")]
@@ -238,7 +252,7 @@ class _Generator(OracleGenerator):
         if method is not None:
             return str(getattr(self, method)(node))
         if name in TARGETS:
-            return f"CAST({self.sql(node.arguments[0])} AS {TARGETS[name]})"
+            return narrowed(name, self.sql(node.arguments[0]))
         real = "column" in node.meta and kind_of(described(node)) is Kind.REAL
         of_doubles = name in OF_DOUBLES or (real and name in ("SUM", "MOD"))
         template = OF_DOUBLES.get(name) or FUNCTIONS.get(name)

@@ -74,6 +74,7 @@ TARGETS: Mapping[str, str] = {
     "CAST_REAL": "BINARY_FLOAT",
     "CAST_DOUBLE": "BINARY_DOUBLE",
 }
+_LARGEST: Mapping[str, int] = {"CAST_SMALLINT": 2**15 - 1, "CAST_INTEGER": 2**31 - 1}
 _TYPES: Mapping[str, str] = {
     "boolean": "NUMBER(1)",
     "unsignedByte": "NUMBER(3)",
@@ -97,6 +98,20 @@ def sql_type(column: Column) -> str:
     if kind is Kind.TIME:
         return "TIMESTAMP"
     return f"VARCHAR2({LONGEST_STRING})" if column.is_string else _TYPES[column.datatype]
+
+
+def narrowed(name: str, value: str) -> str:
+    """A value cast to a type; what does not fit is an error (ADQL 2.1, 4.7.2), though NUMBER would hold it.
+
+    >>> narrowed("CAST_BIGINT", "x")
+    'CAST(x AS NUMBER(19))'
+    """
+    cast, largest = f"CAST({value} AS {TARGETS[name]})", _LARGEST.get(name)
+    if largest is None:
+        return cast
+    beyond = f"CAST({value} * 10000000000 AS {TARGETS[name]})"  # for NUMBER as well (ORA-01438)
+    fits = f"{value} BETWEEN {-largest - 1} AND {largest} OR {value} IS NULL"
+    return f"CASE WHEN {fits} THEN {cast} ELSE {beyond} END"
 
 
 def refuse(what: str, suggestion: str | None = None) -> NoReturn:
