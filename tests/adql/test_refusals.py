@@ -104,7 +104,7 @@ REFUSED = [
     ("SELECT id FROM extra WHERE ^pos = footprint", "cannot be compared", "CONTAINS"),
     ("SELECT CAST(^'1 2' AS CIRCLE) FROM stars", "is no circle", "radius"),
     ("SELECT CAST(^'1 nan' AS POINT) FROM stars", "is no point", ""),
-    ("SELECT CAST(^'1 100' AS POINT) FROM stars", "latitude 100", ""),
+    ("SELECT ^CAST('1 100' AS POINT) FROM stars", "latitude 100", ""),
     ("SELECT CAST(^'1 2 3 4 5' AS POLYGON) FROM stars", "is no polygon", "three vertices"),
     ("SELECT ^CAST(pos AS CIRCLE) FROM extra", "point cannot be cast to CIRCLE", ""),
     ("SELECT ^CAST(id AS POINT) FROM stars", "integer cannot be cast to POINT", ""),

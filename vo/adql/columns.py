@@ -10,7 +10,7 @@ from sqlglot import exp
 from vo.adql.advice import did_you_mean
 from vo.adql.grouping import has_aggregate, judge_grouping
 from vo.adql.joins import joined
-from vo.adql.kinds import kind_of, united
+from vo.adql.kinds import Kind, kind_of, united
 from vo.adql.names import Names, published_table
 from vo.adql.nodes import Call, Joined, describe, described, duplicate
 from vo.adql.problems import Problems, span_of
