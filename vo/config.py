@@ -63,7 +63,9 @@ class Config:
     destruction_default_s: int = _setting(604_800, "Seconds until a new job is destroyed.")
     destruction_limit_s: int = _setting(2_592_000, "Seconds until a job is destroyed, at the most.")
     wait_limit_s: int = _setting(60, "Seconds that WAIT blocks at the most.")
-    lease_s: int = _setting(30, "Seconds after which a silent worker is taken for dead.")
+    lease_s: int = _setting(
+        30, "Seconds after which a silent worker, or a silent reader of a result, is taken for dead."
+    )
     drain_s: int = _setting(2, "Seconds that running jobs have to finish when a worker is told to stop.")
     stop_grace_s: int = _setting(
         5, "Seconds after which a job that does not stop is killed with its process."

@@ -19,7 +19,7 @@ from celery.signals import worker_process_init, worker_process_shutdown, worker_
 from vo.config import Config
 from vo.context import Context, open_context
 from vo.errors import VOError
-from vo.jobs import run_next
+from vo.jobs import call_if_needed, run_next
 from vo.lifeline import end_with_parent
 from vo.tap.schema import describe
 from vo.uws.lanes import Lane, lanes
@@ -48,11 +48,16 @@ class _Process:
         self._seat: Seat | None = None
 
     def start(self, **_signal: Any) -> None:
-        """Open the databases before the first job comes, not with it; end with the pool."""
+        """Open the databases before the first job comes, not with it; end with the pool.
+
+        The call that a process before this one had taken may have died with it: it is made again.
+        """
         end_with_parent()
         self._seat = self._pool.seat(current_process().index)
         self._context = self._stack.enter_context(open_context(self._config, describe))
         self._context.database.catalog()
+        with suppress(VOError):
+            call_if_needed(self._lane.name, self._context)
 
     def run_next(self) -> None:
         """Run one job, or none; a job store out of reach costs the call and not the worker."""

@@ -30,6 +30,7 @@ def celery_app(broker_url: str) -> Celery:
         task_ignore_result=True,
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,  # a message taken by a busy worker would be kept from an idle one
+        worker_proc_alive_timeout=60.0,  # a busy machine may take long to open the databases
         worker_send_task_events=False,
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,

@@ -42,9 +42,6 @@ SLOT_FROM_BYTES = 262_144
 KEEP_S = 120
 """Seconds after which Redis itself forgets what nobody reads or writes any more."""
 
-READER_S = 30
-"""Seconds after which a reader that has not said so is taken for gone."""
-
 _HEAD, _DATA, _SLOT, _END = b"H", b"D", b"S", b"E"
 
 
@@ -180,7 +177,10 @@ class RelayWriter:
 
 
 class RelayReader:
-    """The web's end, for one job. `is_over` tells whether the job has ended, asked when nothing comes."""
+    """The web's end, for one job. `is_over` tells whether the job has ended, asked when nothing comes.
+
+    A reader that has not been heard of for `silent_s` seconds is taken for gone.
+    """
 
     def __init__(
         self,
@@ -189,8 +189,10 @@ class RelayReader:
         is_over: Callable[[], Awaitable[bool]],
         *,
         directory: Path | None = None,
+        silent_s: float = 30,
     ) -> None:
         self._redis = redis
+        self._silent_s = silent_s
         self._slots = None if directory is None else _Slots(directory / job_id)
         self._frames, self._credit, self._reader = _keys(job_id)
         self._is_over = is_over
@@ -210,11 +212,11 @@ class RelayReader:
         await asyncio.shield(self._redis.delete(self._frames, self._credit, self._reader))
 
     async def _announce(self) -> None:
-        await self._redis.set(self._reader, 1, ex=READER_S)
+        await self._redis.set(self._reader, 1, px=int(1000 * self._silent_s))
 
     async def _keep_announcing(self) -> None:
         while True:
-            await asyncio.sleep(READER_S / 4)
+            await asyncio.sleep(self._silent_s / 4)
             with suppress(RedisError):
                 await self._announce()
 

@@ -83,9 +83,14 @@ class SyncResponse(Response):
                 await asyncio.shield(run_in_threadpool(self._abort))
 
     async def _answer(self, send: Send) -> None:
-        services = self._services
-        directory = services.config.relay_blocks
-        reader = RelayReader(services.relay_async, self._job.id, self._is_over, directory=directory)
+        services, config = self._services, self._services.config
+        reader = RelayReader(
+            services.relay_async,
+            self._job.id,
+            self._is_over,
+            directory=config.relay_blocks,
+            silent_s=config.lease_s,
+        )
         async with reader:
             await run_in_threadpool(self._submit)
             try:
