@@ -14,6 +14,7 @@ from vo.adql import duckdb_sphere
 from vo.adql.kinds import Kind, kind_of
 from vo.adql.nodes import Call, Flag, Joined, Let, Local, Spread, described
 from vo.adql.quoting import quoted_column, quoted_identifier
+from vo.adql.stcs import SHAPE_IN_WORDS
 from vo.catalog import Column
 
 # {0}, {1} are the arguments. A name that is not here is printed as it is.
@@ -49,6 +50,9 @@ _FUNCTIONS: Mapping[str, str] = {
     "HASH_LIST_HAS": "LIST_CONTAINS(STRING_SPLIT(LOWER({0}), '#'), LOWER({1}))",
     "CIRCLE": "[{}]",
     "POLYGON": "[{}]",
+    # The numbers of a shape in words; of what is no shape of ours, nothing.
+    "SHAPE_IN_WORDS": "CASE WHEN REGEXP_FULL_MATCH({0}, '" + SHAPE_IN_WORDS + "', 'i') "
+    r"THEN CAST(REGEXP_EXTRACT_ALL({0}, '[\s,]([-+.0-9][-+.0-9e]*)', 1, 'i') AS DOUBLE[]) END",
     # Functions that vo.db.duckdb_regions adds.
     "INSIDE": "vo_inside({0}, {1}, {2}, CAST({3} AS DOUBLE[]))",
     "REGION_CONTAINS": "vo_contains(CAST({0} AS DOUBLE[]), CAST({1} AS DOUBLE[]))",

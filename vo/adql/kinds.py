@@ -20,14 +20,15 @@ class Kind(Enum):
     POINT = "a point"
     CIRCLE = "a circle"
     POLYGON = "a polygon"
+    REGION = "a region"
     ARRAY = "an array"
     NULL = "NULL"
     CONDITION = "a condition"
 
 
 NUMBERS = frozenset({Kind.INTEGER, Kind.REAL})
-SHAPES = frozenset({Kind.POINT, Kind.CIRCLE, Kind.POLYGON})
-REGIONS = frozenset({Kind.CIRCLE, Kind.POLYGON})
+SHAPES = frozenset({Kind.POINT, Kind.CIRCLE, Kind.POLYGON, Kind.REGION})
+REGIONS = SHAPES - {Kind.POINT}
 WORDS = frozenset({Kind.TEXT})
 ORDERED = NUMBERS | {Kind.TEXT, Kind.TIME, Kind.BOOLEAN, Kind.NULL}
 ANYTHING = frozenset(Kind) - {Kind.CONDITION}
@@ -41,6 +42,8 @@ _XTYPES: Mapping[str | None, Kind] = {
     "condition": Kind.CONDITION,
 }
 _SHAPES: Mapping[str | None, Kind] = {kind.name.lower(): kind for kind in SHAPES}
+_IN_WORDS = frozenset({"adql:region", "adql:point", "adql:circle", "adql:polygon", "shape", "region"})
+"""Extended types of strings that are shapes in the words of STC-S (TAP 1.0, 2.5) or DALI 1.2 (3.3)."""
 
 CONDITION = Column("", "boolean", xtype="condition")
 NULL = Column("", "char", "*", xtype="null")
@@ -63,7 +66,7 @@ def kind_of(column: Column) -> Kind:
     if column.xtype in _XTYPES:
         return _XTYPES[column.xtype]
     if column.is_string:
-        return Kind.TEXT
+        return Kind.REGION if column.xtype is not None and column.xtype.lower() in _IN_WORDS else Kind.TEXT
     if column.arraysize not in (None, "1"):
         return _SHAPES.get(column.xtype, Kind.ARRAY)
     return _SCALARS.get(column.datatype, Kind.INTEGER)

@@ -93,7 +93,7 @@ def sql_type(column: Column) -> str:
     ('VARCHAR2(4000)', 'BINARY_DOUBLE')
     """
     kind = kind_of(column)
-    if kind in SHAPES or kind is Kind.ARRAY:
+    if (kind in SHAPES and not column.is_string) or kind is Kind.ARRAY:
         refuse(f"{kind.value[0].upper()}{kind.value[1:]} as a result", "Select its numbers one by one.")
     if kind is Kind.TIME:
         return "TIMESTAMP"

@@ -40,6 +40,8 @@ def circle_of(node: exp.Expr) -> tuple[Place, exp.Expr]:
 def shape_of(node: exp.Expr) -> exp.Expr:
     """The array of a shape: lon, lat; or lon, lat, radius; or lon1, lat1, lon2, …."""
     node = unwrapped(node)
+    if _kind(node) is Kind.REGION:
+        return call("SHAPE_IN_WORDS", duplicate(node))
     if isinstance(node, Place):
         return call("TUPLE", duplicate(node.this), duplicate(node.expression))
     if isinstance(node, Call) and node.this in ("CIRCLE", "POLYGON"):
@@ -60,7 +62,7 @@ def _point_in_circle(inner: exp.Expr, outer: exp.Expr) -> exp.Expr:
     return Within(this=duplicate(place_of(inner)), expression=centre, radius=radius)
 
 
-def _point_in_polygon(inner: exp.Expr, outer: exp.Expr) -> exp.Expr:
+def _point_in_region(inner: exp.Expr, outer: exp.Expr) -> exp.Expr:
     return Inside(this=duplicate(place_of(inner)), expression=shape_of(outer))
 
 
@@ -99,19 +101,24 @@ def _met(first: exp.Expr, second: exp.Expr) -> exp.Expr:
 _Pair = Callable[[exp.Expr, exp.Expr], exp.Expr]
 _CONTAINED: Mapping[tuple[Kind, Kind], _Pair] = {
     (Kind.POINT, Kind.CIRCLE): _point_in_circle,
-    (Kind.POINT, Kind.POLYGON): _point_in_polygon,
+    (Kind.POINT, Kind.POLYGON): _point_in_region,
     (Kind.CIRCLE, Kind.CIRCLE): _circle_in_circle,
     (Kind.CIRCLE, Kind.POLYGON): _held,
     (Kind.POLYGON, Kind.CIRCLE): _held,
     (Kind.POLYGON, Kind.POLYGON): _held,
+    (Kind.POINT, Kind.REGION): _point_in_region,
+    **{(kind, Kind.REGION): _held for kind in kinds.REGIONS},
+    **{(Kind.REGION, kind): _held for kind in (Kind.CIRCLE, Kind.POLYGON)},
 }
 _MEETING: Mapping[tuple[Kind, Kind], _Pair] = {
     (Kind.POINT, Kind.POINT): _points_meet,
     (Kind.POINT, Kind.CIRCLE): _point_in_circle,
-    (Kind.POINT, Kind.POLYGON): _point_in_polygon,
+    (Kind.POINT, Kind.POLYGON): _point_in_region,
     (Kind.CIRCLE, Kind.CIRCLE): _circles_meet,
     (Kind.CIRCLE, Kind.POLYGON): _met,
     (Kind.POLYGON, Kind.POLYGON): _met,
+    (Kind.POINT, Kind.REGION): _point_in_region,
+    **{(kind, Kind.REGION): _met for kind in kinds.REGIONS},
 }
 
 

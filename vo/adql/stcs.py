@@ -15,6 +15,13 @@ _NUMBERS: Mapping[str, tuple[str, int | None]] = {
 _FRAMES = frozenset({"ICRS", "UNKNOWNFRAME"})
 _REFERENCES = frozenset({"BARYCENTER", "GEOCENTER", "HELIOCENTER", "TOPOCENTER", "UNKNOWNREFPOS"})
 _FLAVOURS = frozenset({"SPHERICAL2"})
+_NUMBER = r"[-+]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)(?:e[-+]?[0-9]+)?"
+SHAPE_IN_WORDS = (
+    rf"\s*(?:{'|'.join(_NUMBERS)})"
+    + "".join(rf"(?:\s+(?:{'|'.join(sorted(words))}))?" for words in (_FRAMES, _REFERENCES, _FLAVOURS))
+    + rf"(?:[\s,]+{_NUMBER})+\s*"
+)
+"""A pattern of the strings that `shape` understands, case apart, for databases."""
 
 
 def shape(text: str) -> tuple[str, list[float]] | None:

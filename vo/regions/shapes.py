@@ -1,7 +1,7 @@
 """Points, circles and polygons alike: arrays of degrees, told apart by their length.
 
 A point is lon, lat; a circle lon, lat, radius; a polygon lon1, lat1, lon2, …, as DALI 1.1 (3.3.5 to 3.3.7)
-writes them.
+writes them. A box, which only words have, is lon, lat, width, height.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Shape = tuple[Vector, float, Vectors, Frame]
 """Centre and radius (radians; that of a point is 0), vertices and frame of a polygon (none: a circle)."""
 
 _NOWHERE: Vector = (0.0, 0.0, 0.0)
-_CIRCLE = 3  # numbers
+_CIRCLE, _BOX = 3, 4  # numbers
 
 
 @compiled
 def is_shape(numbers: Vectors) -> bool:
     """Whether that many numbers make a shape, and all of them are numbers."""
     count = len(numbers)
-    known = count == 2 or count == 3 or (count >= 6 and count % 2 == 0)  # noqa: PLR1714, PLR2004  Numba
+    known = count == 3 or (count >= 2 and count % 2 == 0)  # noqa: PLR2004
     for i in range(count):
         known = known and math.isfinite(numbers[i])
     return known
@@ -47,9 +47,23 @@ def shape_of(numbers: Vectors) -> Shape:
     if len(numbers) <= _CIRCLE:
         radius = math.radians(numbers[2]) if len(numbers) == _CIRCLE else 0.0
         return unit(numbers[0], numbers[1]), radius, np.empty((0, 3)), (_NOWHERE, False, _NOWHERE, False)
-    vertices = vertices_of(numbers)
+    vertices = vertices_of(_corners(numbers) if len(numbers) == _BOX else numbers)
     frame = framed(vertices)
     return frame[2], 0.0, vertices, frame
+
+
+@compiled
+def _corners(box: Vectors) -> Vectors:
+    """The corners of a box: a rectangle in the plane that touches the sphere in its centre."""
+    found = np.empty(8)
+    cosine, sine = math.cos(math.radians(box[1])), math.sin(math.radians(box[1]))
+    width, height = math.tan(math.radians(box[2]) / 2), math.tan(math.radians(box[3]) / 2)
+    for i in range(4):
+        x, y = (width if i in (1, 2) else -width), (height if i > 1 else -height)
+        outward, up = cosine - y * sine, sine + y * cosine
+        found[2 * i] = box[0] + math.degrees(math.atan2(x, outward))
+        found[2 * i + 1] = math.degrees(math.atan2(up, math.hypot(x, outward)))
+    return found
 
 
 @compiled
