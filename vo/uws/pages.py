@@ -44,7 +44,7 @@ def jobs_page(jobs: Iterable[ShortJob], place: Place, *, shown: str) -> str:
         _JOB_ROW.substitute(
             url=plain(place.job(job.id)),
             name=_name(job),
-            phase=job.phase,
+            phase=_pill(job.phase),
             created=_time(job.created),
         )
         for job in jobs
@@ -283,5 +283,5 @@ $rows
 </div>""")
 
 _JOB_ROW = Template("""\
-<tr><th scope="row"><a href="$url">$name</a></th><td><span class="phase">$phase</span></td>
+<tr><th scope="row"><a href="$url">$name</a></th><td>$phase</td>
 <td>$created</td></tr>""")
