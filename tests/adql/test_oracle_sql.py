@@ -133,6 +133,23 @@ def test_refusals(query: str) -> None:
         oracle(query)
 
 
+@pytest.mark.parametrize(
+    ("query", "column"),
+    [
+        ("SELECT id, ivo_histogram(ra, 0, 1, 2) FROM stars GROUP BY id", 12),
+        ("SELECT id, disc FROM extra", 12),
+        ("SELECT 1 + AREA(POLYGON(0, 0, 90, 0, 0, 90)) FROM stars", 8),
+        ("SELECT id FROM stars WHERE 1 = ivo_hasword(name, name)", 32),
+    ],
+)
+def test_refusals_have_a_place(query: str, column: int) -> None:
+    """The message points to the part of the query that Oracle cannot be asked for."""
+    with pytest.raises(QueryError) as caught:
+        oracle(query)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.column) == (1, column)
+
+
 @pytest.mark.skipif(
     "ORACLE_CHECK" not in os.environ or shutil.which("node") is None,
     reason="minutes on the grammar of PL/SQL: make oracle-check",

@@ -30,6 +30,7 @@ from vo.adql.oracle_functions import (
     sql_type,
 )
 from vo.adql.oracle_tree import is_cut, prepare
+from vo.adql.problems import refusing_at
 from vo.adql.quoting import quoted_column, quoted_identifier
 
 _LONGEST_PATTERN = 512  # bytes of a regular expression (ORA-12733)
@@ -59,7 +60,7 @@ class _Generator(OracleGenerator):
 
     TRANSFORMS: ClassVar = {
         **OracleGenerator.TRANSFORMS,
-        Call: lambda self, node: bounded(self.adql_call(node)),
+        Call: lambda self, node: bounded(refusing_at(node, self.adql_call)),
         Flag: lambda self, node: bounded(self.adql_flag(node)),
         Let: lambda self, node: bounded(self.adql_let(node)),
         Local: lambda self, node: self.locals[node.this, node.args["expression"]],

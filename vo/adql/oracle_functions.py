@@ -9,8 +9,9 @@ from sqlglot import exp
 
 from vo.adql.kinds import SHAPES, Kind, kind_of
 from vo.adql.nodes import Call, Let, Local, described
+from vo.adql.problems import RefusalError
 from vo.catalog import Column
-from vo.errors import Problem, QueryError
+from vo.errors import Problem
 
 MAX_LENGTH = 1_000_000
 """Characters of one statement at the most: Oracle has no names for values, so some are written repeatedly."""
@@ -115,8 +116,8 @@ def narrowed(name: str, value: str) -> str:
 
 
 def refuse(what: str, suggestion: str | None = None) -> NoReturn:
-    """Raise the QueryError that says what Oracle is not asked for."""
-    raise QueryError(
+    """Raise the RefusalError that says what Oracle is not asked for."""
+    raise RefusalError(
         Problem(f"{what} is not offered on this database, which is Oracle", suggestion=suggestion)
     )
 

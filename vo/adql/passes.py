@@ -13,6 +13,7 @@ from vo.adql.columns import Columns, Queries
 from vo.adql.geometry import compile_geometry
 from vo.adql.grammar import Grammar
 from vo.adql.nodes import Call, call, collected, described
+from vo.adql.problems import RefusalError, span_of
 from vo.adql.scans import scans
 from vo.catalog import Catalog, Column
 from vo.errors import Problem, QueryError
@@ -45,6 +46,8 @@ def translate(
             step(state)
         read = scans(state.tree)
         sql = PRINTERS[dialect](state.tree)
+    except RefusalError as refusal:
+        raise refusal.placed(query) from None
     except RecursionError:
         raise QueryError(Problem("The query is nested too deeply", rule="ADQL 2.1, appendix A")) from None
     return Statement(sql, state.columns, state.spatial_index, read)
@@ -104,7 +107,9 @@ def _cast_outputs(query: Query) -> None:
         else:
             for item, column in zip(node.expressions, query.columns, strict=True):
                 if not _is_stored(item.this, column):
-                    item.set("this", call("OUTPUT", item.this, _stand_in(column)))
+                    output = call("OUTPUT", item.this, _stand_in(column))
+                    output.meta["span"] = span_of(item.this)
+                    item.set("this", output)
 
 
 def _is_stored(value: exp.Expr, column: Column) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlglot import exp
 
 from vo.errors import Problem, QueryError
@@ -65,6 +67,28 @@ class Problems:
         """Raise the QueryError if there is any problem."""
         if self._found:
             raise self.error()
+
+
+class RefusalError(QueryError):
+    """What a database cannot be asked for, with the place in the query as soon as a node knows it."""
+
+    span: tuple[int, int] | None = None
+
+    def placed(self, query: str) -> QueryError:
+        """The same as an error of the text `query`."""
+        problems = Problems(query)
+        for problem in self.problems:
+            problems.add(problem.message, self.span, rule=problem.rule, suggestion=problem.suggestion)
+        return problems.error() if self.span is not None else QueryError(*self.problems)
+
+
+def refusing_at(node: exp.Expr, write: Callable[[exp.Expr], str]) -> str:
+    """What `write` makes of a node; a RefusalError that has no place yet is one of this node."""
+    try:
+        return write(node)
+    except RefusalError as refusal:
+        refusal.span = refusal.span or span_of(node)
+        raise
 
 
 def span_of(node: exp.Expr | None) -> tuple[int, int] | None:

@@ -79,31 +79,31 @@ def _place(arguments: list[exp.Expr]) -> Place:
 def no_case_match(_: Reader, node: exp.Expr) -> exp.Expr:
     """ivo_nocasematch: ILIKE as 1 or 0."""
     value, pattern = node.expressions
-    return _flag(exp.ILike(this=value, expression=pattern))
+    return _flag(node, exp.ILike(this=value, expression=pattern))
 
 
 def has_word(_: Reader, node: exp.Expr) -> exp.Expr:
     """ivo_hasword: every word of the needle between characters that are no letters."""
     text, needle = node.expressions
     if not isinstance(needle, exp.Literal):
-        return _flag(call("HAS_WORDS", text, needle))
+        return _flag(node, call("HAS_WORDS", text, needle))
     words = [exp.Literal.string(word) for word in needle.this.split()] or [exp.Literal.string("")]
     conditions: list[exp.Expr] = [call("HAS_WORD", duplicate(text), word) for word in words]
     found = conditions[0]
     for condition in conditions[1:]:
         found = exp.And(this=found, expression=condition)
-    return _flag(found)
+    return _flag(node, found)
 
 
 def hash_list_has(_: Reader, node: exp.Expr) -> exp.Expr:
     """ivo_hashlist_has: one item of many."""
-    return _flag(call("HASH_LIST_HAS", *node.expressions))
+    return _flag(node, call("HASH_LIST_HAS", *node.expressions))
 
 
 def interval_overlaps(reader: Reader, node: exp.Expr) -> exp.Expr:
     """ivo_interval_overlaps: neither interval ends before the other or itself begins."""
     values = dict(zip(("l1", "h1", "l2", "h2"), node.expressions, strict=True))
-    return _flag(defined(reader, "l1 <= h2 AND l2 <= h1 AND l1 <= h1 AND l2 <= h2", values))
+    return _flag(node, defined(reader, "l1 <= h2 AND l2 <= h1 AND l1 <= h1 AND l2 <= h2", values))
 
 
 def days(reader: Reader, node: exp.Expr) -> exp.Expr:
@@ -189,7 +189,8 @@ def histogram(reader: Reader, node: exp.Expr) -> exp.Expr:
     return describe(node, Column("", "long", "*"), ucd="meta.number")
 
 
-def _flag(condition: exp.Expr) -> exp.Expr:
+def _flag(node: exp.Expr, condition: exp.Expr) -> exp.Expr:
+    condition.meta["span"] = span_of(node)
     return describe(Flag(this=describe(condition, kinds.CONDITION)), kinds.INT)
 
 
