@@ -318,48 +318,12 @@ def test_the_list_is_filtered(service: Service, client: Client) -> None:
         assert listed(client, query) == [ids[hour] for hour in hours]
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "PHASE=RUNNING",
-        "PHASE=",
-        "PHASE=pending",
-        "PHASE=1345",
-        "LAST=0",
-        "LAST=-1",
-        "LAST=x",
-        "LAST=1&LAST=2",
-        "AFTER=x",
-        "AFTER=",
-    ],
-)
-def test_bad_filters_are_errors(client: Client, query: str) -> None:
-    """A filter that cannot be understood is refused (UWS 1.1, 2.2.2.1)."""
-    assert client("GET", f"{JOBS}?{query}").status_code == 400
-
-
 def test_the_list_is_the_callers_own(service: Service, client: Client) -> None:
     """A user sees his jobs, the public those of nobody (UWS 1.1, 3)."""
     mine, public = put(service, Phase.PENDING, owner="bob"), put(service, Phase.PENDING)
     assert listed(client, **{"X-User": "bob"}) == [mine.id]
     assert listed(client, **{"X-User": "eve"}) == []
     assert listed(client) == [public.id]
-
-
-def test_a_result_is_a_file(service: Service, client: Client) -> None:
-    """A result has exactly its type, its length and time, and can be had in parts (DALI 5.1)."""
-    job = put(service, Phase.COMPLETED)
-    url = f"{JOBS}/{job.id}/results/result"
-    whole = client("GET", url)
-    assert whole.content == b"a,b\n1,2\n"
-    assert whole.headers["content-type"] == CSV
-    assert whole.headers["content-length"] == "8"
-    assert "last-modified" in whole.headers
-    part = client("GET", url, headers={"Range": "bytes=4-"})
-    assert (part.status_code, part.content) == (206, b"1,2\n")
-    assert client("GET", url, headers={"Range": "bytes=99-"}).status_code == 416
-    head = client("HEAD", url)
-    assert (head.content, head.headers["content-length"]) == (b"", "8")
 
 
 def test_an_error_is_a_document(service: Service, client: Client) -> None:

@@ -151,6 +151,37 @@ def test_one_parameter_is_set(service: Service, client: Client, phase: Phase, wa
     assert client("GET", f"{JOBS}/{job.id}/parameters/QUERY").text == "SELECT 'ü'"
 
 
+@pytest.mark.parametrize(
+    ("path", "data", "told"),
+    [
+        ("/phase", {"PHASE": "ABORT"}, {"phase": Phase.ABORTED}),
+        ("/executionduration", {"EXECUTIONDURATION": "9"}, {"duration_s": 9}),
+        (
+            "/destruction",
+            {"DESTRUCTION": "2030-01-01T00:00"},
+            {"destruction": datetime(2030, 1, 1, tzinfo=UTC)},
+        ),
+        ("/runid", {"RUNID": "x"}, {"run_id": "x"}),
+        ("/parameters", {"LANG": "é"}, {"parameters": (*QUERY[:2], ("LANG", "é"))}),
+    ],
+)
+def test_every_form_may_come_in_parts(
+    service: Service, client: Client, path: str, data: dict[str, str], told: dict[str, object]
+) -> None:
+    """What a form does it does as multipart/form-data too, with names in any case (DALI 1.1, 2 and 4.1)."""
+    service.configure(destruction_limit_s=10**9)
+    parts = {name.lower(): (None, value) for name, value in data.items()}
+    for content in ({"data": data}, {"files": parts}, {"params": data}):
+        job = put(service)
+        assert client("POST", f"{JOBS}/{job.id}{path}", **content).status_code == 303
+        changed = service.store.get(job.id)
+        for name, value in told.items():
+            seen = getattr(changed, name)
+            if name == "parameters":
+                seen = tuple((key if key == "QUERY" else key.upper(), text) for key, text in seen)
+            assert seen == value
+
+
 def test_any_name_has_a_url(service: Service, client: Client) -> None:
     """A parameter whose name has a slash, a space or a question mark is found where documents say it is."""
     job = put(service)

@@ -159,6 +159,16 @@ def test_the_page_offers_what_can_be_done(service: Service, client: Client, phas
     assert found == FORMS[phase]
 
 
+def test_lists_of_a_job_are_parts_of_its_page(service: Service, client: Client) -> None:
+    """Parameters and results have no pages of their own: browsers are led to the place on that of the job."""
+    job = put(service, phase=Phase.COMPLETED)
+    ids = shown(client, f"{JOBS}/{job.id}").xpath("//@id")
+    for child, place in (("parameters", "parameters"), ("results", "outcome")):
+        answer = client("GET", f"{JOBS}/{job.id}/{child}", headers=FIREFOX)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{JOBS}/{job.id}#{place}")
+        assert place in ids
+
+
 def test_nothing_on_a_page_is_code(service: Service, client: Client) -> None:
     """Names, values, errors and SQL are text, whatever they hold; the only script is the service's own."""
     report = replace(FULL.report, sql=EVIL, worker=EVIL, unit=EVIL)

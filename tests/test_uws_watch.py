@@ -199,7 +199,7 @@ def test_a_request_waits(play: Play, tmp_path: Path) -> None:
 
     async def scenario(scene: Scene) -> None:
         async with _service(scene, tmp_path) as client:
-            for query in ("WAIT=30", "WAIT=-1", "wait=30&phase=queued"):
+            for query in ("WAIT=30", "WAIT=-1", "wait=30&phase=QUEUED"):
                 job = a_job(phase=Phase.QUEUED)
                 scene.store.create(job)
                 request = asyncio.create_task(client.get(f"{JOBS}/{job.id}?{query}"))

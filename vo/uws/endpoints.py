@@ -240,8 +240,11 @@ async def show_run_id(call: Call) -> Response:
 
 
 async def show_parameters(call: Call) -> Response:
-    """GET …/parameters."""
-    return xml(parameters_document(await call.job(), call.place))
+    """GET …/parameters: in a browser that part of the job's page."""
+    job = await call.job()
+    if prefers_page(call.request):
+        return see_other(f"{call.place.job(job.id)}#parameters")
+    return xml(parameters_document(job, call.place))
 
 
 async def show_parameter(call: Call) -> Response:
@@ -267,8 +270,11 @@ async def post_parameter(call: Call) -> Response:
 
 
 async def show_results(call: Call) -> Response:
-    """GET …/results."""
-    return xml(results_document(await call.job(), call.place))
+    """GET …/results: in a browser that part of the job's page."""
+    job = await call.job()
+    if prefers_page(call.request):
+        return see_other(f"{call.place.job(job.id)}#outcome")
+    return xml(results_document(job, call.place))
 
 
 async def show_result(call: Call) -> Response:
