@@ -5,6 +5,7 @@ from __future__ import annotations
 from adql.test_metadata import COLUMNS, FORMS
 from adql.test_queries import SELECTIONS, VALUES
 from adql.test_sky import POLYGONS, SPELLINGS
+from adql.test_user_defined import EXAMPLES
 
 _WHOLE = """
 SELECT TOP 5 id, mag_g AS m FROM stars WHERE id < 60 ORDER BY m DESC, 1 OFFSET 7
@@ -50,6 +51,9 @@ SELECT id FROM stars WHERE 1 = CONTAINS(POINT(40, -20), CIRCLE(ra, dec, flags * 
 SELECT CONTAINS(CIRCLE(ra, dec, 1), CIRCLE(0, 0.5, 1.6)), AREA(CIRCLE(ra, dec, z)) \
 FROM stars NATURAL JOIN extra
 SELECT id FROM extra ORDER BY 1.5 + 1, RAND(), id
+SELECT ivo_healpix_index(2, ra + 1, dec), ivo_normal_random(ra, 1) FROM stars
+SELECT COORD2(ivo_healpix_center(1, id)) FROM stars
+SELECT ivo_hms_to_degrees(name), COORD1(ivo_geom_transform('ICRS', 'FK4', POINT(ra, dec))) FROM stars
 """
 
 
@@ -59,7 +63,7 @@ def queries() -> list[str]:
     found += [
         f"SELECT id FROM sim1.stars AS s WHERE {condition}" for condition, expected in SELECTIONS if expected
     ]
-    found += [f"SELECT {expression} AS v FROM extra WHERE id = 1" for expression, _ in VALUES]
+    found += [f"SELECT {expression} AS v FROM extra WHERE id = 1" for expression, _ in (*VALUES, *EXAMPLES)]
     found += [f"SELECT id FROM sim1.stars WHERE {spelling.format(10, 20, 0.5)}" for spelling in SPELLINGS]
     for vertices in POLYGONS:
         numbers = ", ".join(f"{lon}, {lat}" for lon, lat in vertices)
