@@ -140,6 +140,21 @@ def test_a_lost_worker_breaks_the_connection_of_its_client(own_data: Path) -> No
         _await(lambda: _answers(service))
 
 
+def test_a_web_server_lost_in_mid_stream_frees_the_worker(own_data: Path) -> None:
+    """Kill -9 on the web server: the statement of its client ends, and the only worker serves the next."""
+    whole = {"LANG": "ADQL", "MAXREC": "20000000", "QUERY": "SELECT a.* FROM sim1.main AS a, sim1.truth AS b"}
+    with serving(own_data, VO_LEASE_S="2", VO_SYNC_WORKERS="1", VO_SYNC_TIMEOUT_S="0") as service:
+        with httpx.stream("GET", f"{service.url}/tap/sync", params=whole, timeout=60) as answer:
+            blocks = answer.iter_bytes()
+            next(blocks)
+            [web] = service.processes("vo.cli", "web")
+            web.kill()
+            with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+                for _ in blocks:
+                    pass
+        _await(lambda: _answers(service))
+
+
 def _started(service: Service, job: str) -> str:
     return service.get(job).text.partition("<uws:startTime>")[2].partition("<")[0]
 
