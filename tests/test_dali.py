@@ -32,7 +32,9 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 async def echo(request: Request) -> JSONResponse:
     """Answer with the parameters as they were understood."""
     params = await read_params(request)
-    files = [(file.name, file.filename, file.content_type, file.content.decode()) for file in params.files]
+    files = [
+        (file.name, file.filename, file.content_type, file.content.read().decode()) for file in params.files
+    ]
     return JSONResponse({"pairs": params.pairs, "files": files})
 
 

@@ -54,6 +54,11 @@ class Config:
     maxrec_limit: int = _setting(20_000_000, "Rows of a result at the most.")
     query_bytes: int = _setting(262_144, "Bytes of QUERY at the most.")
     request_bytes: int = _setting(2_097_152, "Bytes of a request body at the most.")
+    upload_bytes: int = _setting(67_108_864, "Bytes of all files uploaded with one request at the most.")
+    upload_rows: int = _setting(1_000_000, "Rows of one uploaded table at the most.")
+    upload_from: str = _setting(
+        "", "Where UPLOAD may fetch tables: `public` addresses, or hosts by name; empty: nowhere."
+    )
     sync_timeout_s: int = _setting(60, "Seconds a sync query may run.")
     sync_scan_limit: int = _setting(
         50_000_000, "Rows that a sync query may be expected to read; more of them need a job. 0: no limit."

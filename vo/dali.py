@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import UploadFile
@@ -61,12 +61,13 @@ _INSTANT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file part of a multipart request."""
+    """A file part of a multipart request: `content` stands at its beginning."""
 
     name: str
     filename: str
     content_type: str
-    content: bytes
+    content: BinaryIO
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +133,16 @@ def parse_instant(text: str, name: str = "The time") -> datetime:
         raise UsageError(f"{name} is no time of the calendar: {text[:40]!r}.") from error
 
 
-async def read_params(request: Request) -> Params:
+async def read_params(request: Request, *, file_bytes: int = 0) -> Params:
     """The parameters of the URL and, of a POST, of the body: one list (DALI 2 and 4).
 
-    A body larger than `Config.request_bytes` is refused, by its announced length or as soon as it is seen.
+    A body larger than `Config.request_bytes` is refused, by its announced length or as soon as it is seen;
+    with `file_bytes`, a multipart body may have as many more.
     """
     params = Params(_urlencoded(request.scope["query_string"]))
     if request.method == "POST":
-        body = await _body_params(_bounded(request))
+        limit = _limit(request) + (file_bytes if _media_type(request) == _MULTIPART else 0)
+        body = await _body_params(_bounded(request, limit))
         params = Params(params.pairs + body.pairs, body.files)
     for name, _ in params.pairs:
         if NOT_XML.search(name):
@@ -150,13 +153,13 @@ async def read_params(request: Request) -> Params:
 async def read_text(request: Request) -> str:
     """The whole body as UTF-8, whatever its type; refused like that of `read_params`."""
     try:
-        return (await _bounded(request).body()).decode()
+        return (await _bounded(request, _limit(request)).body()).decode()
     except UnicodeDecodeError as error:
         raise UsageError("The request body is not UTF-8.") from error
 
 
 async def _body_params(request: Request) -> Params:
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_type = _media_type(request)
     if content_type in _BODIES:
         return await _BODIES[content_type](request)
     if await request.body():
@@ -165,6 +168,10 @@ async def _body_params(request: Request) -> Params:
             hint=f"Send {' or '.join(_BODIES)}.",
         )
     return Params()
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _read_urlencoded(request: Request) -> Params:
@@ -183,31 +190,30 @@ async def _read_multipart(request: Request) -> Params:
     parser = _Multipart(
         request.headers, request.stream(), max_files=MAX_FIELDS, max_fields=MAX_FIELDS, max_part_size=limit
     )
-    parser.spool_max_size = limit  # nothing goes to disk: the whole body is bounded
+    parser.spool_max_size = limit  # larger files go to disk, and are gone with their last reference
     try:
         form = await parser.parse()
     except MultiPartException as error:
         raise UsageError(f"The multipart body cannot be read: {error.message}") from error
-    try:
-        if not parser.is_whole:
-            raise UsageError("The multipart body ends before its last boundary.")
-        items = form.multi_items()
-        return Params(
-            tuple((name, value) for name, value in items if isinstance(value, str)),
-            tuple([await _file(name, part) for name, part in items if isinstance(part, UploadFile)]),
-        )
-    finally:
+    if not parser.is_whole:
         await form.close()
+        raise UsageError("The multipart body ends before its last boundary.")
+    items = form.multi_items()
+    return Params(
+        tuple((name, value) for name, value in items if isinstance(value, str)),
+        tuple(_file(name, part) for name, part in items if isinstance(part, UploadFile)),
+    )
 
 
+_MULTIPART = "multipart/form-data"
 _BODIES: Mapping[str, Callable[[Request], Awaitable[Params]]] = {
     "application/x-www-form-urlencoded": _read_urlencoded,
-    "multipart/form-data": _read_multipart,
+    _MULTIPART: _read_multipart,
 }
 
 
-async def _file(name: str, part: UploadFile) -> File:
-    return File(name, part.filename or "", part.content_type or "", await part.read())
+def _file(name: str, part: UploadFile) -> File:
+    return File(name, part.filename or "", part.content_type or "", part.file, part.size or 0)
 
 
 def _urlencoded(text: bytes) -> tuple[tuple[str, str], ...]:
@@ -221,9 +227,8 @@ def _urlencoded(text: bytes) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _bounded(request: Request) -> Request:
+def _bounded(request: Request, limit: int) -> Request:
     """The same request, whose body ends in TooLargeError once it exceeds the limit."""
-    limit = _limit(request)
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > limit:
         raise _too_large(limit)

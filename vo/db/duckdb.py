@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from vo.catalog import Catalog, Schema, Table
+from vo.db.base import Database, Incoming
 from vo.db.duckdb_plan import Zones, account, quoted, rows_read, zones
 from vo.db.duckdb_regions import add_region_functions
 from vo.errors import CancelledError, ConfigError, UsageError, VOError
@@ -22,6 +23,9 @@ BATCH_ROWS = 8_192
 
 Describe = Callable[[Catalog], tuple[Schema, Mapping[str, pa.Table]]]
 """Makes the schema that describes a catalogue (TAP_SCHEMA), and the rows of its tables by table name."""
+
+OnStart = Callable[[Callable[[], None]], None]
+"""Is handed what stops a statement, see `Database.stream`."""
 
 _QUERY_FAULTS = (
     duckdb.ConversionException,
@@ -52,6 +56,7 @@ class DuckDBDatabase:
     """
 
     dialect = "duckdb"
+    takes_tables = True
 
     def __init__(
         self, releases_dir: Path, *, describe: Describe, memory: str, threads: int, temp_dir: Path
@@ -77,7 +82,7 @@ class DuckDBDatabase:
         statement: Statement,
         *,
         maxrec: int | None = None,
-        on_start: Callable[[Callable[[], None]], None] | None = None,
+        on_start: OnStart | None = None,
     ) -> Result:
         """Run `statement`; see `Database.stream`."""
         generation, cursor = self._begin()
@@ -86,12 +91,7 @@ class DuckDBDatabase:
             cursor.close()
             self._release(generation)
 
-        def cancel() -> None:
-            with suppress(duckdb.ConnectionException):  # it has ended by itself
-                cursor.interrupt()
-
-        if on_start is not None:
-            on_start(cancel)
+        _announce(cursor, on_start)
         return Result(statement.columns, _batches(cursor, statement.sql), maxrec=maxrec, on_close=close)
 
     def plan(self, statement: Statement) -> Plan:
@@ -103,6 +103,21 @@ class DuckDBDatabase:
         """The rows of `plan` alone."""
         with self._planning() as (generation, cursor):
             return _rows_read(generation, cursor, statement)
+
+    @contextmanager
+    def holding(
+        self,
+        schema: str,
+        incoming: Sequence[Incoming],
+        *,
+        on_start: OnStart | None = None,
+    ) -> Iterator[Database]:
+        """The releases and, in temporary tables of one connection, what comes in; see `Database.holding`."""
+        with self._planning() as (generation, cursor):
+            _announce(cursor, on_start)
+            held = Schema(schema, tuple(_filled(cursor, each) for each in incoming))
+            catalog = generation.catalog.merged(Catalog((held,)))
+            yield _Holding(self, generation, cursor, catalog)
 
     def close(self) -> None:
         """Close the instance; statements still running end with an error."""
@@ -161,6 +176,87 @@ class DuckDBDatabase:
             connection.close()
             raise
         return _Generation(fingerprint, connection, _in_memory(schema, catalog))
+
+
+class _Holding:
+    """The database as the one connection sees it that has the tables of a job."""
+
+    dialect = DuckDBDatabase.dialect
+    takes_tables = False
+
+    def __init__(
+        self,
+        database: DuckDBDatabase,
+        generation: _Generation,
+        cursor: duckdb.DuckDBPyConnection,
+        catalog: Catalog,
+    ) -> None:
+        self._database = database
+        self._generation = generation
+        self._cursor = cursor
+        self._catalog = catalog
+        self.holding = database.holding
+        self.close = database.close
+
+    def catalog(self) -> Catalog:
+        """What is published, and what is held."""
+        return self._catalog
+
+    def stream(
+        self, statement: Statement, *, maxrec: int | None = None, on_start: OnStart | None = None
+    ) -> Result:
+        """Run `statement`; see `Database.stream`. The connection stays open."""
+        _announce(self._cursor, on_start)
+        return Result(statement.columns, _batches(self._cursor, statement.sql), maxrec=maxrec)
+
+    def plan(self, statement: Statement) -> Plan:
+        """See `DuckDBDatabase.plan`."""
+        return Plan(account(self._cursor, statement.sql), self.rows_read(statement))
+
+    def rows_read(self, statement: Statement) -> int:
+        """See `DuckDBDatabase.rows_read`."""
+        return _rows_read(self._generation, self._cursor, statement)
+
+
+def _announce(cursor: duckdb.DuckDBPyConnection, on_start: OnStart | None) -> None:
+    """Hand out what stops the cursor's statement from any thread."""
+
+    def cancel() -> None:
+        with suppress(duckdb.ConnectionException):  # it has ended by itself
+            cursor.interrupt()
+
+    if on_start is not None:
+        on_start(cancel)
+
+
+def _filled(cursor: duckdb.DuckDBPyConnection, incoming: Incoming) -> Table:
+    """The table as a temporary one of the connection, its rows inserted batch by batch."""
+    table = incoming.table
+    path = ("temp", "main", table.name)
+    target = ".".join(map(quoted, path))
+    schema = pa.schema(
+        [pa.field(column.db_name or column.name, _storable(column.arrow_type())) for column in table.columns]
+    )
+    _inserted(cursor, schema.empty_table(), f"CREATE TEMP TABLE {target} AS FROM incoming")
+    rows = 0
+    for batch in incoming.batches:
+        named = batch.rename_columns(schema.names).cast(schema)
+        _inserted(cursor, pa.Table.from_batches([named]), f"INSERT INTO {target} FROM incoming")
+        rows += batch.num_rows
+    return replace(table, db_name=path, nrows=rows)
+
+
+def _inserted(cursor: duckdb.DuckDBPyConnection, rows: pa.Table, sql: str) -> None:
+    cursor.register("incoming", rows)
+    try:
+        cursor.execute(sql)
+    finally:
+        cursor.unregister("incoming")
+
+
+def _storable(kind: pa.DataType) -> pa.DataType:
+    """Arrays of one length as arrays of any: DuckDB loses the former on the far side of an outer join."""
+    return pa.list_(kind.value_type) if pa.types.is_fixed_size_list(kind) else kind
 
 
 def _fingerprint(releases_dir: Path) -> tuple[tuple[str, int, int], ...]:

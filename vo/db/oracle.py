@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 
 import pyarrow as pa
 
 from vo.catalog import Catalog
+from vo.db.base import Database, Incoming
 from vo.db.oracle_access import Connection, OracleAccess, installed_driver, pool_of
 from vo.db.oracle_catalog import PublishedCatalog
 from vo.db.oracle_faults import as_vo_error
 from vo.db.oracle_plan import explained
 from vo.db.oracle_run import OracleRun, requested_schema
+from vo.errors import UsageError
 from vo.result import Plan, Result, Statement
 
 _CLOSE_S = 5
@@ -32,6 +34,7 @@ class OracleDatabase:
     """
 
     dialect = "oracle"
+    takes_tables = False
 
     def __init__(self, access: OracleAccess) -> None:
         self._driver = installed_driver()
@@ -56,6 +59,16 @@ class OracleDatabase:
     ) -> Result:
         """Run `statement`; see `Database.stream`. TransientError: no connection became free in time."""
         return self._opened(statement, limit_s=self._statement_s, maxrec=maxrec, on_start=on_start)
+
+    def holding(
+        self,
+        schema: str,
+        incoming: Sequence[Incoming],  # noqa: ARG002  of the protocol
+        *,
+        on_start: Callable[[Callable[[], None]], None] | None = None,  # noqa: ARG002
+    ) -> AbstractContextManager[Database]:
+        """Refused: a session that only reads makes no tables."""
+        raise UsageError(f"{schema}: this database takes no tables.", hint="Leave UPLOAD out.")
 
     def plan(self, statement: Statement) -> Plan:
         """The account of DBMS_XPLAN and what the estimates of PLAN_TABLE add up to; see `Database.plan`."""

@@ -21,7 +21,7 @@ _UNKNOWN_BEFORE = "#features-adql-conditional"
 E = ElementMaker()
 
 
-def capabilities(base_url: str, config: Config) -> bytes:
+def capabilities(base_url: str, config: Config, *, takes_uploads: bool) -> bytes:
     """The document; `base_url` is that of the whole service, of which TAP is the child `/tap`."""
     tap_url = f"{base_url.rstrip('/')}/tap"
     access = vosi.capability(
@@ -29,7 +29,13 @@ def capabilities(base_url: str, config: Config) -> bytes:
         vosi.interface(tap_url, use="base", role="std", version="1.1"),
         _language(),
         *(_output_format(each) for each in FORMATS),
+        *(_upload_methods(config) if takes_uploads else ()),
         *_limits(config),
+        *(
+            [_limit("uploadLimit", config.upload_rows, config.upload_rows, unit="row")]
+            if takes_uploads
+            else []
+        ),
         extension="tr:TableAccess",
     )
     examples = vosi.capability(
@@ -82,6 +88,17 @@ def _limits(config: Config) -> Iterator[etree._Element]:
     yield _limit("retentionPeriod", config.destruction_default_s, config.destruction_limit_s)
     yield _limit("executionDuration", config.duration_default_s, config.duration_limit_s)
     yield _limit("outputLimit", config.maxrec_default, config.maxrec_limit, unit="row")
+
+
+def _upload_methods(config: Config) -> Iterator[etree._Element]:
+    """The ways by which tables come (TAPRegExt 1.0, 2.5)."""
+    for method in ("inline", *(("http", "https") if config.upload_from else ())):
+        yield E.uploadMethod({"ivo-id": f"ivo://ivoa.net/std/TAPRegExt#upload-{method}"})
+
+
+def _upload_limits(config: Config) -> Iterator[etree._Element]:
+    """The rows of one table (TAPRegExt 1.0, 2.7, which has room for one limit)."""
+    yield _limit("uploadLimit", config.upload_rows, config.upload_rows, unit="row")
 
 
 def _limit(name: str, default: int, hard: int, **unit: str) -> etree._Element:

@@ -26,7 +26,7 @@ from vo.uws.job import SYNC_LANE
 from vo.uws.kind import JobKind
 from vo.uws.stream import SyncResponse, sync_job
 
-ASYNC = JobKind(name="tap", path="/tap/async", lane="query")
+ASYNC = JobKind(name="tap", path="/tap/async", lane="query", takes_files=True)
 SYNC = JobKind(name="tap-sync", path="/tap/sync", lane=SYNC_LANE)
 
 _UP_SINCE = datetime.now(UTC)
@@ -53,10 +53,11 @@ def routes() -> list[Route]:
 
 async def sync(request: Request) -> Response:
     """A query answered at once (TAP 1.1, 2.3): a job on the lane `sync`, its bytes relayed as they come."""
-    params, context = await read_params(request), _context(request)
+    context = _context(request)
+    params = await read_params(request, file_bytes=context.config.upload_bytes)
     TapQuery.from_params(params, context.config)  # what is wrong with the request itself is told right here
     job = sync_job(SYNC, params, user_of(request), context.config)
-    return SyncResponse(job, context)
+    return SyncResponse(job, context, files=params.files)
 
 
 async def check(request: Request) -> Response:
@@ -119,7 +120,8 @@ async def table(request: Request) -> Response:
 async def show_capabilities(request: Request) -> Response:
     """What the service can do (TAPRegExt 1.0)."""
     context = _context(request)
-    return _xml(capabilities(context.base_url(request), context.config))
+    takes_uploads = context.database.takes_tables
+    return _xml(capabilities(context.base_url(request), context.config, takes_uploads=takes_uploads))
 
 
 async def availability(request: Request) -> Response:

@@ -9,9 +9,11 @@ import pyarrow as pa
 from vo.adql import translate
 from vo.context import Context
 from vo.dali import Params
+from vo.db.base import Database
 from vo.result import Result, Statement
 from vo.tap.plan import refuse_costly
 from vo.tap.query import TapQuery
+from vo.tap.upload import with_uploads
 from vo.uws.job import SYNC_LANE, JobResult
 from vo.uws.report import Stage
 from vo.uws.run import Run
@@ -26,13 +28,19 @@ def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
     """Judge, compile, query, write."""
     run.enter(Stage.PARSE)
     request = TapQuery.from_params(Params(run.job.parameters), context.config)
-    database = context.database
+    with with_uploads(request.uploads, run, context) as database:
+        return _answer(request, run, context, database, sink)
+
+
+def _answer(
+    request: TapQuery, run: Run, context: Context, database: Database, sink: Sink
+) -> tuple[JobResult, ...]:
     statement = translate(request.query, database.catalog(), dialect=database.dialect, maxrec=request.maxrec)
     run.note(sql=statement.sql)
     if run.job.lane == SYNC_LANE and request.maxrec:
-        refuse_costly(statement, request, context)
+        refuse_costly(statement, request, database, context.config)
     run.enter(Stage.EXECUTE)
-    with _result(statement, request, run, context) as result:
+    with _result(statement, request, run, database) as result:
         run.enter(Stage.WRITE)
         run.reach_first_row()
         run.count(lambda: result.rows)
@@ -45,13 +53,13 @@ def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
     return (delivered,)
 
 
-def _result(statement: Statement, request: TapQuery, run: Run, context: Context) -> Result:
+def _result(statement: Statement, request: TapQuery, run: Run, database: Database) -> Result:
     """The rows; none are asked for when MAXREC is 0, where the metadata are the answer (TAP 1.1, 2.7.4)."""
     if request.maxrec == 0:
         result = Result(statement.columns, _no_rows())
         result.overflow = True
         return result
-    return context.database.stream(statement, maxrec=request.maxrec, on_start=run.on_start)
+    return database.stream(statement, maxrec=request.maxrec, on_start=run.on_start)
 
 
 def _no_rows() -> Iterator[pa.RecordBatch]:

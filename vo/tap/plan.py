@@ -52,19 +52,19 @@ def _compiled(request: TapQuery, database: Database) -> Statement:
     return translate(request.query, database.catalog(), dialect=database.dialect, maxrec=request.maxrec)
 
 
-def refuse_costly(statement: Statement, request: TapQuery, context: Context) -> None:
+def refuse_costly(statement: Statement, request: TapQuery, database: Database, config: Config) -> None:
     """TooCostlyError when the statement would read more rows than a client should wait for.
 
     The database is asked only where the tables are large enough for it to matter.
     """
-    limit = context.config.sync_scan_limit
+    limit = config.sync_scan_limit
     if not limit or sum(scan.table.nrows or limit for scan in statement.scans) <= limit:
         return
-    rows = context.database.rows_read(statement)
+    rows = database.rows_read(statement)
     if rows is not None and rows > limit:
         raise TooCostlyError(
             f"The query would read about {rows:,} rows, and a sync query may read {limit:,}.",
-            hint=f"Run this as a job: {_way_to_a_job(request, context.config)}",
+            hint=f"Run this as a job: {_way_to_a_job(request, config)}",
         )
 
 

@@ -11,6 +11,7 @@ from vo.config import Config
 from vo.dali import Params
 from vo.errors import TooLargeError, UsageError
 from vo.formats import Format
+from vo.tap.upload import Upload, parse_uploads
 
 _LANGUAGE = re.compile(r"ADQL(-2\.[01])?\Z", re.IGNORECASE)
 
@@ -22,17 +23,17 @@ class TapQuery:
     query: str
     format: Format
     maxrec: int
+    uploads: tuple[Upload, ...] = ()
 
     @classmethod
     def from_params(cls, params: Params, config: Config) -> Self:
         """Read and judge the parameters; others than those of TAP are ignored (TAP 1.1, 2.7)."""
         _check_language(params.single("LANG"))
-        if params.all("UPLOAD"):
-            raise UsageError("This service takes no uploads.", hint="Leave UPLOAD out.")
         maxrec = params.integer("MAXREC", minimum=0)
         return cls(
             query=_query(params.single("QUERY"), config.query_bytes),
             format=formats.find(_response_format(params)),
+            uploads=parse_uploads(params.all("UPLOAD"), config),
             maxrec=config.maxrec_default if maxrec is None else min(maxrec, config.maxrec_limit),
         )
 

@@ -22,6 +22,7 @@ from vo.errors import (
     TooLargeError,
     UsageError,
 )
+from vo.uws.files import create_with_files, reopened
 from vo.uws.job import ACTIVE, Job, JobError, JobResult, Phase, new_job_id
 from vo.uws.kind import JobKind
 from vo.uws.lanes import lanes
@@ -58,7 +59,7 @@ def create_job(services: Services, kind: JobKind, user: User, params: Params) ->
         run_id=_run_id(params),
         account=user.account,
     )
-    services.store.create(job)
+    job = create_with_files(services, job, params.files)
     return _start_new(services, job) if run else job
 
 
@@ -67,7 +68,7 @@ def _start_new(services: Services, job: Job) -> Job:
     try:
         return start_job(services, job)
     except (QueueFullError, QuotaError):
-        services.store.delete(job.id)
+        delete_job(services, job)
         raise
 
 
@@ -171,6 +172,8 @@ def _change_parameters(
     services: Services, job: Job, given: tuple[tuple[str, str], ...], **changes: Any
 ) -> Job:
     names = {name.upper() for name, _ in given}
+    if files := [file.parameter for file in job.files if file.parameter.upper() in names]:
+        raise ConflictError(f"{files[0]} is a file of the job and stays as it is.", hint="Create a new job.")
     parameters = tuple(pair for pair in job.parameters if pair[0].upper() not in names) + given
     limit = services.config.request_bytes
     if sum(len(name) + len(value) for name, value in parameters) > limit:
@@ -194,8 +197,9 @@ def rerun_job(services: Services, kind: JobKind, user: User, job: Job, params: P
     )
     replaced = [name for name in CONTROLS if name != "PHASE" and params.all(name)]
     asked = tuple(pair for pair in params.pairs if pair[0].upper() in replaced)
-    again = Params(job.parameters + controls.without(*replaced).pairs + asked)
-    return create_job(services, kind, user, again)
+    again = job.parameters + controls.without(*replaced).pairs + asked
+    with reopened(services.results, job) as files:
+        return create_job(services, kind, user, Params(again, files))
 
 
 def delete_job(services: Services, job: Job) -> None:
@@ -210,6 +214,14 @@ def parameter_text(job: Job, name: str) -> str:
     if not values:
         raise NotFoundError(f"Job {job.id} has no parameter {name!r}.")
     return "\n".join(values)
+
+
+def parameter_file(services: Services, job: Job, name: str) -> Path | None:
+    """The file that came as the parameter of that name; None: it was no file."""
+    for file in job.files:
+        if file.parameter.upper() == name.upper():
+            return services.results.path(job.id, file.name)
+    return None
 
 
 def job_failure(job: Job) -> JobError:

@@ -52,6 +52,7 @@ LIST_AFTER_DELETE = 100
 
 _FRESH = {"Cache-Control": "no-cache"}  # a proxy that keeps phases lets clients wait for ever
 _EITHER = {**_FRESH, "Vary": "Accept"}
+_SANDBOXED = {**_FRESH, "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 _PAGE = {**_EITHER, "Content-Security-Policy": POLICY}
 
 
@@ -163,7 +164,8 @@ async def list_jobs(call: Call) -> Response:
 
 async def create_job(call: Call) -> Response:
     """POST /{jobs}."""
-    params = await call.params()
+    room = call.context.config.upload_bytes if call.kind.takes_files else 0
+    params = await read_params(call.request, file_bytes=room)
     job = await run_in_threadpool(actions.create_job, call.context, call.kind, call.user, params)
     is_about(job)
     return see_other(call.place.job(job.id))
@@ -249,7 +251,11 @@ async def show_parameters(call: Call) -> Response:
 
 async def show_parameter(call: Call) -> Response:
     """GET …/parameters/{name}: what byReference points to."""
-    return text(actions.parameter_text(await call.job(), call.step("name")))
+    job, name = await call.job(), call.step("name")
+    file = await run_in_threadpool(actions.parameter_file, call.context, job, name)
+    if file is not None:
+        return FileResponse(file, media_type="application/octet-stream", headers=_SANDBOXED)
+    return text(actions.parameter_text(job, name))
 
 
 async def put_parameter(call: Call) -> Response:

@@ -56,6 +56,15 @@ class JobResult:
 
 
 @dataclass(frozen=True, slots=True)
+class JobFile:
+    """A file that came with the job's parameters; `name` is its file in the result store."""
+
+    parameter: str
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobError:
     """The errorSummary (UWS 1.1, 2.2.2.5) and the body of /error; `kind` is transient or fatal.
 
@@ -104,6 +113,7 @@ class Job:
     ended: datetime | None = None
     attempt: int = 0
     results: tuple[JobResult, ...] = ()
+    files: tuple[JobFile, ...] = ()
     error: JobError | None = None
     report: RunReport | None = None
     account: str = "anonymous"

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 class JobKind:
     """One resource of the service that makes jobs of kind `name`, which run on `lane`.
 
-    `path` is that of the resource from the service's root: a job list, such as "/tap/async".
+    `path` is that of the resource from the service's root: a job list, such as "/tap/async". `takes_files`:
+    its parameters may come with files.
     """
 
     name: str
     path: str
     lane: str
+    takes_files: bool = False

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from vo.uws.job import Job, JobError, JobResult, Phase
+from vo.uws.job import Job, JobError, JobFile, JobResult, Phase
 from vo.uws.report import RunReport, Stage
 
 FIELDS = frozenset(field.name for field in dataclasses.fields(Job))
@@ -35,7 +35,7 @@ def encoded(fields: Mapping[str, Any]) -> Iterator[str]:
 def _as_json(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, JobResult | JobError | RunReport):
+    if isinstance(value, JobFile | JobResult | JobError | RunReport):
         return dataclasses.asdict(value)
     raise TypeError(f"{value!r} cannot be kept in a job.")
 
@@ -60,6 +60,7 @@ _DECODERS: Mapping[str, Callable[[Any], Any]] = {
     "started": _instant,
     "ended": _instant,
     "parameters": _names_and_values,
+    "files": lambda entries: tuple(JobFile(**entry) for entry in entries),
     "results": lambda entries: tuple(JobResult(**entry) for entry in entries),
     "error": lambda entry: None if entry is None else JobError.from_json(entry),
     "report": lambda entry: None if entry is None else _report(**entry),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from vo.config import Config
 from vo.uws.job import Job
@@ -24,6 +25,10 @@ class ResultStore(Protocol):
 
     def path(self, job_id: str, attempt: int, name: str) -> Path:
         """The file of a result that an attempt left."""
+        ...
+
+    def create(self, job_id: str, name: str) -> AbstractContextManager[BinaryIO]:
+        """A file to write, there once the block ends well."""
         ...
 
     def remove(self, job_id: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -14,9 +15,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from vo.auth import User
 from vo.config import Config
-from vo.dali import Params
+from vo.dali import File, Params
 from vo.errors import ConflictError, NotFoundError, ReportedError, TransientError
 from vo.log import is_about
+from vo.uws.files import create_with_files
 from vo.uws.job import Job, Phase, new_job_id
 from vo.uws.kind import JobKind
 from vo.uws.relay import Head, RelayReader
@@ -60,9 +62,10 @@ class SyncResponse(Response):
     Whatever ends it, the job does not outlive it.
     """
 
-    def __init__(self, job: Job, services: RelayServices) -> None:
+    def __init__(self, job: Job, services: RelayServices, *, files: Sequence[File] = ()) -> None:
         super().__init__()
         self._job = job
+        self._files = files
         self._services = services
         self._is_complete = False
 
@@ -81,6 +84,8 @@ class SyncResponse(Response):
             await asyncio.gather(answer, departure, return_exceptions=True)
             if not self._is_complete:
                 await asyncio.shield(run_in_threadpool(self._abort))
+            if self._files:
+                await asyncio.shield(run_in_threadpool(self._services.results.remove, self._job.id))
 
     async def _answer(self, send: Send) -> None:
         services, config = self._services, self._services.config
@@ -112,8 +117,8 @@ class SyncResponse(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _submit(self) -> None:
-        self._services.store.create(self._job)
-        self._services.queue.submit(self._job)
+        job = create_with_files(self._services, self._job, self._files)
+        self._services.queue.submit(job)
 
     def _abort(self) -> None:
         with suppress(ConflictError, NotFoundError, TransientError):  # else the guard finds nobody waiting

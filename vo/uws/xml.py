@@ -110,6 +110,10 @@ def _parameters(job: Job, place: Place) -> etree._Element:
         entry.set("id", name)
         if by_reference:
             entry.set("byReference", "true")
+    for file in job.files:
+        entry = _add(root, "parameter", place.child(job.id, "parameters", file.parameter))
+        entry.set("id", file.parameter)
+        entry.set("byReference", "true")
     return root
 
 

@@ -1,0 +1,148 @@
+"""UPLOAD (TAP 1.1, 2.7.6): the tables that a query brings along, read as streams and judged as they come."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from vo.catalog import Column, Table
+from vo.config import Config
+from vo.context import Context
+from vo.db.base import Database, Incoming
+from vo.errors import TooLargeError, UsageError
+from vo.tablefiles.incoming import IncomingFile, incoming_file
+from vo.tap.fetch import fetched
+from vo.uws.run import Run
+
+SCHEMA = "TAP_UPLOAD"
+"""The schema by which queries name the tables (TAP 1.1, 2.7.6)."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
+_MOST_TABLES = 16
+_MOST_COLUMNS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One pair of UPLOAD: the table's name, and either the part `param:` names or a URL."""
+
+    name: str
+    uri: str
+
+    @property
+    def part(self) -> str | None:
+        """The name of the file's part in the request; None: the table is fetched."""
+        scheme, _, rest = self.uri.partition(":")
+        return rest if scheme.lower() == "param" else None
+
+
+def parse_uploads(values: Sequence[str], config: Config) -> tuple[Upload, ...]:
+    """The pairs `name,uri`, separated by semicolons or repeated (DALI 1.1, 4.3.5)."""
+    pairs = [pair.strip() for value in values for pair in value.split(";") if pair.strip()]
+    uploads = tuple(_parsed(pair, config) for pair in pairs)
+    if len(uploads) > _MOST_TABLES:
+        raise UsageError(f"UPLOAD names {len(uploads)} tables and may name {_MOST_TABLES}.")
+    for name, count in Counter(upload.name.lower() for upload in uploads).items():
+        if count > 1:
+            raise UsageError(f"UPLOAD names the table {name} {count} times.")
+    return uploads
+
+
+def _parsed(pair: str, config: Config) -> Upload:
+    name, comma, uri = (part.strip() for part in pair.partition(","))
+    if not comma or not uri:
+        raise UsageError(
+            f"UPLOAD must be pairs of a table's name and where it is, not {pair[:80]!r}.",
+            hint="For instance UPLOAD=mine,param:file1 and the table as the file part file1.",
+        )
+    if not _NAME.match(name):
+        raise UsageError(
+            f"UPLOAD: {name[:40]!r} cannot name a table.",
+            hint="A name has up to 64 letters, digits and '_', and begins with a letter.",
+        )
+    scheme = uri.partition(":")[0].lower()
+    if scheme in ("http", "https") and not config.upload_from:
+        raise UsageError(
+            f"UPLOAD: this service fetches no tables, so {name} cannot come from {uri[:80]!r}.",
+            hint=f"Send the table with the request: UPLOAD={name},param:file1",
+        )
+    if scheme not in ("param", "http", "https"):
+        raise UsageError(f"UPLOAD: {uri[:80]!r} is neither param:… nor a URL of http or https.")
+    return Upload(name, uri)
+
+
+@contextmanager
+def with_uploads(uploads: Sequence[Upload], run: Run, context: Context) -> Iterator[Database]:
+    """The database with the uploaded tables in it, which are gone behind the block."""
+    if not uploads:
+        yield context.database
+        return
+    with _files(uploads, run, context) as files:
+        tables = [
+            _incoming(upload, path, run, context.config) for upload, path in zip(uploads, files, strict=True)
+        ]
+        with context.database.holding(SCHEMA, tables, on_start=run.on_start) as database:
+            yield database
+
+
+@contextmanager
+def _files(uploads: Sequence[Upload], run: Run, context: Context) -> Iterator[list[Path]]:
+    sent = {file.parameter.upper(): file.name for file in run.job.files}
+    paths: list[Path] = []
+    with fetched(context.config, run.check) as fetch:
+        for upload in uploads:
+            if upload.part is None:
+                paths.append(fetch(upload.uri))
+            elif upload.part.upper() in sent:
+                paths.append(context.results.path(run.job.id, sent[upload.part.upper()]))
+            else:
+                raise UsageError(
+                    f"UPLOAD: the request has no file part {upload.part[:40]!r} for {upload.name}.",
+                    hint="Send a request of type multipart/form-data with the table as a file.",
+                )
+        yield paths
+
+
+def _incoming(upload: Upload, path: Path, run: Run, config: Config) -> Incoming:
+    """The table as the database takes it: its columns under names of ours, so that any names will do."""
+    with _naming(upload):
+        file = incoming_file(path)
+        _check_columns(file.columns)
+    columns = tuple(replace(column, db_name=f"u{i}") for i, column in enumerate(file.columns, 1))
+    return Incoming(Table(SCHEMA, upload.name, columns), _batches(upload, file, run, config))
+
+
+def _check_columns(columns: Sequence[Column]) -> None:
+    if len(columns) > _MOST_COLUMNS:
+        raise TooLargeError(f"It has {len(columns):,} columns and may have {_MOST_COLUMNS:,}.")
+    for name, count in Counter(column.name for column in columns).items():
+        if count > 1:
+            raise UsageError(f"It has {count} columns called {name!r}.")
+
+
+def _batches(upload: Upload, file: IncomingFile, run: Run, config: Config) -> Iterator[pa.RecordBatch]:
+    rows = 0
+    with _naming(upload):
+        for batch in file.batches():
+            run.check()
+            rows += batch.num_rows
+            if rows > config.upload_rows:
+                raise TooLargeError(
+                    f"It has more than {config.upload_rows:,} rows.", hint="Upload it in parts."
+                )
+            yield batch
+
+
+@contextmanager
+def _naming(upload: Upload) -> Iterator[None]:
+    """Let complaints say which table they are about."""
+    try:
+        yield
+    except UsageError as error:
+        raise type(error)(f"UPLOAD {upload.name}: {error.message}", hint=error.hint) from error
