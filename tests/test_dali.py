@@ -7,6 +7,7 @@ import logging
 import urllib.parse
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -31,10 +32,9 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 
 async def echo(request: Request) -> JSONResponse:
     """Answer with the parameters as they were understood."""
-    params = await read_params(request)
-    files = [
-        (file.name, file.filename, file.content_type, file.content.read().decode()) for file in params.files
-    ]
+    params = await read_params(request, file_bytes=LIMIT)
+    with closing(params):
+        files = [(f.name, f.filename, f.content_type, f.content.read().decode()) for f in params.files]
     return JSONResponse({"pairs": params.pairs, "files": files})
 
 

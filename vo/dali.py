@@ -110,6 +110,11 @@ class Params:
         text = self.single(name)
         return None if text is None else parse_instant(text, name)
 
+    def close(self) -> None:
+        """Give the files back."""
+        for file in self.files:
+            file.content.close()
+
     def without(self, *names: str) -> Params:
         """All parameters but those named."""
         return Params(tuple(pair for pair in self.pairs if pair[0].upper() not in names), self.files)
@@ -137,15 +142,18 @@ async def read_params(request: Request, *, file_bytes: int = 0) -> Params:
     """The parameters of the URL and, of a POST, of the body: one list (DALI 2 and 4).
 
     A body larger than `Config.request_bytes` is refused, by its announced length or as soon as it is seen;
-    with `file_bytes`, a multipart body may have as many more.
+    with `file_bytes`, a multipart body may have as many more, and the caller has to `close` its files.
     """
     params = Params(_urlencoded(request.scope["query_string"]))
     if request.method == "POST":
         limit = _limit(request) + (file_bytes if _media_type(request) == _MULTIPART else 0)
         body = await _body_params(_bounded(request, limit))
-        params = Params(params.pairs + body.pairs, body.files)
+        if not file_bytes:
+            body.close()
+        params = Params(params.pairs + body.pairs, body.files if file_bytes else ())
     for name, _ in params.pairs:
         if NOT_XML.search(name):
+            params.close()
             raise UsageError(f"{name[:40]!r} cannot be the name of a parameter.")
     return params
 

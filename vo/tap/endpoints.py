@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from starlette.concurrency import run_in_threadpool
@@ -55,8 +56,11 @@ async def sync(request: Request) -> Response:
     """A query answered at once (TAP 1.1, 2.3): a job on the lane `sync`, its bytes relayed as they come."""
     context = _context(request)
     params = await read_params(request, file_bytes=context.config.upload_bytes)
-    TapQuery.from_params(params, context.config)  # what is wrong with the request itself is told right here
-    job = sync_job(SYNC, params, user_of(request), context.config)
+    with ExitStack() as unless_answered:
+        unless_answered.callback(params.close)
+        TapQuery.from_params(params, context.config)  # what is wrong with the request is told right here
+        job = sync_job(SYNC, params, user_of(request), context.config)
+        unless_answered.pop_all()  # the response closes the files
     return SyncResponse(job, context, files=params.files)
 
 

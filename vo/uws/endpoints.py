@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -166,7 +167,8 @@ async def create_job(call: Call) -> Response:
     """POST /{jobs}."""
     room = call.context.config.upload_bytes if call.kind.takes_files else 0
     params = await read_params(call.request, file_bytes=room)
-    job = await run_in_threadpool(actions.create_job, call.context, call.kind, call.user, params)
+    with closing(params):
+        job = await run_in_threadpool(actions.create_job, call.context, call.kind, call.user, params)
     is_about(job)
     return see_other(call.place.job(job.id))
 

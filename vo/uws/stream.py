@@ -84,6 +84,8 @@ class SyncResponse(Response):
             await asyncio.gather(answer, departure, return_exceptions=True)
             if not self._is_complete:
                 await asyncio.shield(run_in_threadpool(self._abort))
+            for file in self._files:
+                file.content.close()
             if self._files:
                 await asyncio.shield(run_in_threadpool(self._services.results.remove, self._job.id))
 
