@@ -6,8 +6,8 @@ import io
 import logging
 import urllib.parse
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx

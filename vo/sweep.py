@@ -14,6 +14,7 @@ from vo.context import Context
 from vo.errors import ConflictError, LeaseLostError, NotFoundError, TransientError
 from vo.jobs import LANES, call_if_needed, ended, hand_back, job_error
 from vo.lifeline import remove_abandoned
+from vo.uws.files import SENT
 from vo.uws.job import Job, Phase
 from vo.uws.relay import end_forgotten_keys, slot_files
 
@@ -76,7 +77,7 @@ def _mend(job: Job, context: Context, swept: Swept) -> None:
             losses=job.losses + 1,
             error=job_error(lost),
         )
-        context.results.remove(job.id)
+        context.results.remove_attempt(job.id, job.attempt)
         swept.failed += 1
     except (ConflictError, NotFoundError) as error:
         log.info("job %s needs no mending: %s", job.id, error)
@@ -113,7 +114,8 @@ def _remove_stale_attempts(job_id: str, context: Context) -> int:
         context.results.remove(job_id)
         return 1
     keeps = job.phase in (Phase.COMPLETED, Phase.EXECUTING)
-    stale = [n for n in context.results.attempts(job_id) if not (keeps and n == job.attempt)]
+    kept = {SENT, job.attempt} if keeps else {SENT}
+    stale = [attempt for attempt in context.results.attempts(job_id) if attempt not in kept]
     for attempt in stale:
         context.results.remove_attempt(job_id, attempt)
     return len(stale)

@@ -18,6 +18,7 @@ from vo.db.base import Database, Incoming
 from vo.errors import TooLargeError, UsageError
 from vo.tablefiles.incoming import IncomingFile, incoming_file
 from vo.tap.fetch import fetched
+from vo.uws.files import SENT
 from vo.uws.run import Run
 
 SCHEMA = "TAP_UPLOAD"
@@ -100,7 +101,7 @@ def _files(uploads: Sequence[Upload], run: Run, context: Context) -> Iterator[li
             if upload.part is None:
                 paths.append(fetch(upload.uri))
             elif upload.part.upper() in sent:
-                paths.append(context.results.path(run.job.id, sent[upload.part.upper()]))
+                paths.append(context.results.path(run.job.id, SENT, sent[upload.part.upper()]))
             else:
                 raise UsageError(
                     f"UPLOAD: the request has no file part {upload.part[:40]!r} for {upload.name}.",

@@ -22,7 +22,7 @@ from vo.errors import (
     TooLargeError,
     UsageError,
 )
-from vo.uws.files import create_with_files, reopened
+from vo.uws.files import SENT, create_with_files, reopened
 from vo.uws.job import ACTIVE, Job, JobError, JobResult, Phase, new_job_id
 from vo.uws.kind import JobKind
 from vo.uws.lanes import lanes
@@ -220,7 +220,7 @@ def parameter_file(services: Services, job: Job, name: str) -> Path | None:
     """The file that came as the parameter of that name; None: it was no file."""
     for file in job.files:
         if file.parameter.upper() == name.upper():
-            return services.results.path(job.id, file.name)
+            return services.results.path(job.id, SENT, file.name)
     return None
 
 

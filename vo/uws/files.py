@@ -13,6 +13,9 @@ from vo.errors import UsageError
 from vo.uws.job import Job, JobFile
 from vo.uws.services import ResultStore, Services
 
+SENT = 0
+"""The place of these files in the result store: that of no attempt, as attempts count from 1."""
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")
 
 
@@ -39,7 +42,7 @@ def _kept(results: ResultStore, job_id: str, files: Iterable[File]) -> Iterator[
             raise UsageError(f"Two files are sent as {file.name}.")
         taken.add(file.name.upper())
         name = f"upload.{file.name}"
-        with results.create(job_id, name) as target:
+        with results.create(job_id, SENT, name) as target:
             shutil.copyfileobj(file.content, target)
         yield JobFile(file.name, name, file.size)
 
@@ -53,7 +56,7 @@ def reopened(results: ResultStore, job: Job) -> Iterator[tuple[File, ...]]:
                 file.parameter,
                 file.parameter,
                 "application/octet-stream",
-                opened.enter_context(results.path(job.id, file.name).open("rb")),
+                opened.enter_context(results.path(job.id, SENT, file.name).open("rb")),
                 file.size,
             )
             for file in job.files

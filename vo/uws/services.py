@@ -27,7 +27,7 @@ class ResultStore(Protocol):
         """The file of a result that an attempt left."""
         ...
 
-    def create(self, job_id: str, name: str) -> AbstractContextManager[BinaryIO]:
+    def create(self, job_id: str, attempt: int, name: str) -> AbstractContextManager[BinaryIO]:
         """A file to write, there once the block ends well."""
         ...
 
