@@ -12,7 +12,7 @@ help:
 	@echo "make test               install, run the whole suite"
 	@echo "make lint               ruff and mypy"
 	@echo "make conformance        validators and clients of the field against a fresh service"
-	@echo "make oracle-check       SQL for Oracle on H2 and on the grammar of PL/SQL (Java, Node.js)"
+	@echo "make oracle-check       Oracle: its SQL on H2 and on the grammar, the service on a double (Java, Node.js)"
 	@echo "make bench              measurements beside the peers, in bench/"
 
 demo: .venv/installed
@@ -29,12 +29,22 @@ lint: .venv/installed-dev
 conformance: .venv/installed-dev
 	$(BIN)/python conformance/run.py
 
+# Each part is a process of its own: a fault of the driver or of Java ends one of them, and is seen.
+ORACLE_PARTS := oracle-grammar oracle-h2 oracle-driver oracle-service
+.PHONY: $(ORACLE_PARTS)
+
 oracle-check: .venv/installed-dev
-	@test -e /usr/share/java/h2.jar || apt-get install --yes --quiet libh2-java || \
-		{ echo "As root: apt-get install libh2-java"; exit 1; }
-	$(BIN)/python -m pip install --quiet 'jpype1>=1.5'
-	cd tests/oracle && npm install --silent --no-audit --no-fund
-	ORACLE_CHECK=1 $(BIN)/pytest tests/adql/test_oracle_rows.py tests/adql/test_oracle_sql.py
+	bash tests/oracle/tools.sh $(abspath $(BIN)/python) || test -n "$(SKIP_MISSING)"
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(ORACLE_PARTS)
+
+oracle-grammar:
+	ORACLE_CHECK=1 $(BIN)/pytest tests/adql/test_oracle_sql.py
+oracle-h2:
+	$(BIN)/pytest tests/adql/test_oracle_rows.py
+oracle-driver:
+	$(BIN)/pytest tests/oracle_wire tests/test_db_oracle.py tests/test_db_oracle_live.py
+oracle-service:
+	$(BIN)/pytest tests/test_oracle_service.py
 
 bench: .venv/installed-dev
 	$(BIN)/python bench/service.py
