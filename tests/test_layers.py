@@ -18,7 +18,7 @@ context
 tap sia footprint anomaly portal
 jobs
 sweep
-home
+home | status
 app worker serve check
 load
 cli

@@ -14,18 +14,16 @@ from typing import Any
 import pytest
 from asgi import Service as UwsService
 from asgi import serving
+from contracts.job_store import a_job
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vo.access import AccessLog
-from vo.auth import User
 from vo.config import Config
-from vo.dali import Params
 from vo.errors import ConfigError
 from vo.log import LONGEST, about, configure, logger
-from vo.uws.stream import sync_job
 
 from asgi import Results  # isort: skip  a module of the tests
 
@@ -33,10 +31,10 @@ from asgi import Results  # isort: skip  a module of the tests
 @pytest.fixture(autouse=True)
 def _root_as_before() -> Iterator[None]:
     """Every test leaves logging as it was."""
-    root, chatty = logging.root, logging.getLogger("uvicorn")
-    before = root.handlers, root.level, chatty.level
+    root, ours = logging.root, logging.getLogger("vo")
+    before = root.handlers, root.level, ours.level
     yield
-    root.handlers, root.level, chatty.level = before
+    root.handlers, root.level, ours.level = before
     logging.captureWarnings(capture=False)
 
 
@@ -81,7 +79,7 @@ def test_other_loggers_go_the_same_way() -> None:
 
 def test_every_line_about_a_job_names_it() -> None:
     """Within `about` lines of any module carry the job; afterwards they do not."""
-    job = sync_job("tap-sync", Params(), User("ada"), Config())
+    job = a_job(kind="tap-sync", lane="sync", owner="ada")
 
     def act() -> None:
         with about(job):
@@ -135,7 +133,7 @@ def test_a_long_value_is_cut() -> None:
 
 
 def test_levels_hold() -> None:
-    """What is below the level is not written, and libraries that chatter begin at warnings."""
+    """What is below the level is not written, and libraries begin at warnings."""
 
     def act() -> None:
         logger("vo.a").debug("no")

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
-from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -17,11 +16,15 @@ from vo.access import AccessLog
 from vo.config import Config
 from vo.context import open_context
 from vo.dali import EXCEPTION_HANDLERS
+from vo.jobs import KINDS_OF_JOB
+from vo.status import endpoints as status
+from vo.status.metrics import process_registry
+from vo.status.state import Observer
 from vo.tap import endpoints as tap
 from vo.tap.schema import describe
 from vo.uws.endpoints import file_routes
 
-SERVICES = (home, tap)
+SERVICES = (home, status, tap)
 """The services, each a module whose `routes` are its resources."""
 
 DRAIN_S = 2
@@ -36,9 +39,11 @@ def create_app(config: Config) -> Starlette:
         with open_context(config, describe) as context:
             app.state.context = context
             await run_in_threadpool(context.database.catalog)
+            app.state.observer = Observer(context, KINDS_OF_JOB)
             try:
                 yield
             finally:
+                app.state.observer.close()
                 await context.watch.close()
                 await context.relay_async.aclose()
 
@@ -54,7 +59,7 @@ def create_app(config: Config) -> Starlette:
         ],
         lifespan=lifespan,
     )
-    app.state.registry = CollectorRegistry()
+    app.state.registry = process_registry()
     return app
 
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from vo import __version__, log
@@ -139,12 +140,14 @@ def _sweep(options: argparse.Namespace, config: Config) -> None:
         while True:
             try:
                 swept = sweep(context)
-                if swept or options.every is None:
+                if options.every is None:
                     _say(f"{swept}\n")
+                elif swept:
+                    log.logger(__name__).info("swept", **asdict(swept))
             except VOError as error:
                 if options.every is None:
                     raise
-                sys.stderr.write(f"vo sweep: {error}\n")
+                log.logger(__name__).warning("the sweep came to nothing", error=str(error))
             if options.every is None:
                 return
             time.sleep(options.every)

@@ -27,6 +27,7 @@ from vo.uws.queue import JobQueue, celery_app
 from vo.uws.redis_store import RedisJobStore
 from vo.uws.results import ResultStore
 from vo.uws.store import JobStore
+from vo.uws.tally import RedisTally
 from vo.uws.watch import JobWatch, RedisJobWatch
 
 _RETRY_ON: list[type[Exception]] = [BusyLoadingError, RedisConnectionError]
@@ -42,6 +43,7 @@ class Context:
     queue: JobQueue
     pace: Pace
     results: ResultStore
+    tally: RedisTally
     watch: JobWatch
     relay: Redis
     relay_async: aioredis.Redis
@@ -80,6 +82,7 @@ def open_context(config: Config, describe: Describe) -> Iterator[Context]:
             store=store,
             queue=queue,
             pace=RedisPace(state),
+            tally=RedisTally(state),
             results=ResultStore(config.results_dir),
             watch=RedisJobWatch(config.state_url, store),
             relay=relay,

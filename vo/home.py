@@ -32,6 +32,7 @@ $schemas
 <dt><a href="$url/tap/tables">/tap/tables</a></dt><dd>All tables and columns, as XML.</dd>
 <dt><a href="$url/tap/examples">/tap/examples</a></dt><dd>Queries to start from.</dd>
 <dt><a href="$url/tap/availability">/tap/availability</a></dt><dd>Whether the service is up.</dd>
+<dt><a href="$url/status">/status</a></dt><dd>How it is doing: its lanes, its workers, its space.</dd>
 </dl>""")
 
 

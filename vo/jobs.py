@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from vo.config import Config
 from vo.context import Context
 from vo.errors import CancelledError, ConflictError, NotFoundError, RestartError, TimeLimitError, VOError
+from vo.log import about, logger
 from vo.tap.endpoints import ASYNC, SYNC
 from vo.tap.execute import execute as execute_tap
 from vo.uws.guard import Guard, keep_report
@@ -24,13 +24,16 @@ Execute = Callable[[Run, Context, Sink], tuple[JobResult, ...]]
 
 _KINDS = ((ASYNC, execute_tap), (SYNC, execute_tap))
 
+KINDS_OF_JOB = tuple(kind for kind, _ in _KINDS)
+"""Every kind, as its clients see it."""
+
 KINDS: Mapping[str, Execute] = {kind.name: execute for kind, execute in _KINDS}
 """What runs a job of each kind: it writes to the sink and returns the results it left there."""
 
 LANES = tuple(name for name in lanes(Config()) if name in {kind.lane for kind, _ in _KINDS})
 """The lanes that have a kind of job; each is a Celery queue, and no other lane is started or offered."""
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def run_next(lane: Lane, context: Context, seat: Seat | None = None) -> None:
@@ -42,10 +45,11 @@ def run_next(lane: Lane, context: Context, seat: Seat | None = None) -> None:
     job = context.store.claim(lane.name, started=datetime.now(UTC), report=None)
     if job is None:
         return
-    try:
-        run_job(job, lane, context, seat)
-    finally:
-        call_if_needed(lane.name, context)
+    with about(job):
+        try:
+            run_job(job, lane, context, seat)
+        finally:
+            call_if_needed(lane.name, context)
 
 
 def call_if_needed(lane: str, context: Context) -> int:
@@ -61,11 +65,12 @@ def call_if_needed(lane: str, context: Context) -> int:
 
 def run_job(job: Job, lane: Lane, context: Context, seat: Seat) -> None:
     """Run a claimed job; whatever happens, it is in a final phase or queued again afterwards."""
+    log.info("job started", attempt=job.attempt)
     run = Run(job)
     sink = _sink(run, context)
 
     def give_up() -> None:
-        log.error("job %s does not stop; its process is ended", job.id)
+        log.error("the job does not stop; its process is ended")
         try:
             _end(run, context, sink, error=run.reason)
         finally:
@@ -78,7 +83,7 @@ def run_job(job: Job, lane: Lane, context: Context, seat: Seat) -> None:
             _end(run, context, sink, error=run.reason or error)
         except Exception:
             reference = uuid.uuid4().hex[:8]
-            log.exception("job %s failed unexpectedly (%s)", job.id, reference)
+            log.exception("the job failed unexpectedly", reference=reference)
             _end(run, context, sink, error=VOError(f"The job failed; tell the operators {reference}."))
         else:
             _end(run, context, sink, results=results)
@@ -106,7 +111,7 @@ def _end(
     summary = None if error is None else job_error(error)
     sink.end(summary)
     try:
-        context.store.move(
+        done = context.store.move(
             job.id,
             Phase.COMPLETED if error is None else _phase_after(error),
             frm={Phase.EXECUTING},
@@ -116,13 +121,25 @@ def _end(
             error=summary,
             report=run.finish(),
         )
-        if error is None and job.started is not None:
-            context.pace.note(job.kind, (ended(job) - job.started).total_seconds())
+        _remember(done, context)
     except (ConflictError, NotFoundError) as refused:
         # Aborted, deleted or given to another while it ran: nobody else removes what this attempt wrote.
-        log.info("the end of job %s is not recorded: %s", job.id, refused)
+        log.info("the end of the job is not recorded", reason=str(refused))
         context.results.remove_attempt(job.id, job.attempt)
         keep_report(run, context, Phase.ABORTED)
+
+
+def _remember(done: Job, context: Context) -> None:
+    """Tell of a job that ended: the log, the sums of all jobs and, if it went well, the pace of its kind."""
+    report, seconds = done.report, 0.0
+    if done.started is not None and done.ended is not None:
+        seconds = (done.ended - done.started).total_seconds()
+    facts = {} if report is None else {"rows": report.done, "bytes": report.bytes, **dict(report.timings)}
+    failure = {} if done.error is None else {"error": done.error.message}
+    log.info("job ended", phase=done.phase.value, attempt=done.attempt, seconds=seconds, **facts, **failure)
+    context.tally.note(done)
+    if done.phase is Phase.COMPLETED:
+        context.pace.note(done.kind, seconds)
 
 
 def hand_back(job: Job, context: Context, *, losses: int = 0) -> bool:

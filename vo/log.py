@@ -29,7 +29,6 @@ FORMS = ("auto", "json", "text")
 LONGEST = 2_000
 """Characters of one value at the most; an error of a database may carry a whole query."""
 
-_CHATTY = ("uvicorn", "celery", "kombu")
 _FIRST = ("timestamp", "level", "event")
 
 
@@ -86,9 +85,9 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> None:
         )
     )
     logging.root.handlers = [handler]
-    logging.root.setLevel(level.upper())
-    for chatty in _CHATTY:
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.root.level))
+    ours = logging.getLogger("vo")
+    ours.setLevel(level.upper())
+    logging.root.setLevel(max(logging.WARNING, ours.level))  # libraries chatter
     logging.captureWarnings(capture=True)
 
 

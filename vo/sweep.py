@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from vo.context import Context
 from vo.errors import ConflictError, LeaseLostError, NotFoundError, TransientError
 from vo.jobs import LANES, call_if_needed, ended, hand_back, job_error
 from vo.lifeline import remove_abandoned
+from vo.log import about, logger
 from vo.uws.files import SENT
 from vo.uws.job import Job, Phase
 from vo.uws.relay import end_forgotten_keys, slot_files
@@ -24,7 +24,7 @@ MOST_LOSSES = 1
 ORPHAN_S = 600
 """Age in seconds from which a file without a job is an orphan."""
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 @dataclass
@@ -51,7 +51,8 @@ def sweep(context: Context) -> Swept:
     """Mend and clear up once; any number of sweeps may run at the same time."""
     swept = Swept()
     for job in context.store.lease_lost():
-        _mend(job, context, swept)
+        with about(job):
+            _mend(job, context, swept)
     swept.recounted = context.store.recount()
     swept.called = sum(call_if_needed(lane, context) for lane in LANES)
     for job_id in context.store.expired(datetime.now(UTC)):
@@ -66,6 +67,7 @@ def _mend(job: Job, context: Context, swept: Swept) -> None:
     lost = LeaseLostError("The worker of this job was lost.", hint="Run the job again.")
     try:
         if job.losses < MOST_LOSSES and hand_back(job, context, losses=1):
+            log.warning("the worker of the job was lost; it is queued again")
             swept.requeued += 1
             return
         context.store.move(
@@ -78,9 +80,10 @@ def _mend(job: Job, context: Context, swept: Swept) -> None:
             error=job_error(lost),
         )
         context.results.remove_attempt(job.id, job.attempt)
+        log.warning("the worker of the job was lost; it failed")
         swept.failed += 1
     except (ConflictError, NotFoundError) as error:
-        log.info("job %s needs no mending: %s", job.id, error)
+        log.info("the job needs no mending", reason=str(error))
 
 
 def destroy(job_id: str, context: Context) -> None:
@@ -88,7 +91,7 @@ def destroy(job_id: str, context: Context) -> None:
     try:
         context.store.delete(job_id)
     except NotFoundError:
-        log.info("job %s was destroyed by another", job_id)
+        log.info("the job was destroyed by another", job_id=job_id)
     context.results.remove(job_id)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -14,17 +13,27 @@ from typing import Any
 from billiard import current_process
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import worker_process_init, worker_process_shutdown, worker_ready, worker_shutting_down
+from celery.signals import (
+    setup_logging,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutting_down,
+)
+from redis import Redis
 
 from vo.config import Config
 from vo.context import Context, open_context
-from vo.errors import VOError
+from vo.errors import TransientError, VOError
 from vo.jobs import call_if_needed, run_next
 from vo.lifeline import end_with_parent
+from vo.log import logger
 from vo.tap.schema import describe
+from vo.uws.census import RedisCensus
 from vo.uws.lanes import Lane, lanes
 from vo.uws.pool import Pool, Seat
 from vo.uws.queue import TASK, celery_app
+from vo.uws.run import worker_name
 from vo.votable import warm_up
 
 TASKS_PER_PROCESS = 2_000
@@ -33,7 +42,10 @@ TASKS_PER_PROCESS = 2_000
 CHECK_S = 1.0
 """Seconds between two looks of the worker at its processes."""
 
-log = logging.getLogger(__name__)
+BEAT_S = 5.0
+"""Seconds between two signs of life of the worker."""
+
+log = logger(__name__)
 
 
 class _Process:
@@ -66,7 +78,7 @@ class _Process:
         try:
             run_next(self._lane, self._context, self._seat)
         except VOError as error:
-            log.warning("a call on the lane %s came to nothing: %s", self._lane.name, error)
+            log.warning("a call came to nothing", lane=self._lane.name, error=str(error))
 
     def stop(self, **_signal: Any) -> None:
         """Give everything back."""
@@ -76,13 +88,15 @@ class _Process:
 class _Keeper:
     """Looks after the processes from outside: ends those that hang, and has all of them end in time."""
 
-    def __init__(self, config: Config, pool: Pool) -> None:
+    def __init__(self, config: Config, lane: Lane, pool: Pool) -> None:
         self._config = config
+        self._lane = lane
         self._pool = pool
 
     def start(self, **_signal: Any) -> None:
         """Look at the processes as long as the worker lives."""
-        threading.Thread(target=self._watch, name="keeper", daemon=True).start()
+        for name, work in (("keeper", self._watch), ("pulse", self._beat)):
+            threading.Thread(target=work, name=name, daemon=True).start()
 
     def shut_down(self, **_signal: Any) -> None:
         """Let short jobs finish; after that, hand back the rest."""
@@ -94,16 +108,28 @@ class _Keeper:
         pause = threading.Event()
         while not pause.wait(CHECK_S):
             for pid in self._pool.silent(self._config.lease_s):
-                log.error("process %s has not been seen for as long as its lease; it is ended", pid)
+                log.error("a process was not seen for as long as its lease; it is ended", process=pid)
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+    def _beat(self) -> None:
+        """Give signs of life; a Redis that hangs must not keep the other thread from its work."""
+        pause = threading.Event()
+        with Redis.from_url(self._config.state_url, decode_responses=True) as state:
+            census = RedisCensus(state)
+            while True:
+                try:
+                    census.beat(self._lane.name, worker_name(), self._lane.workers)
+                except TransientError as error:
+                    log.debug("no sign of life can be given", error=str(error))
+                pause.wait(BEAT_S)
 
 
 def worker_app(config: Config, lane: Lane) -> Celery:
     """The Celery application of the workers of a lane, with the task that runs a job."""
     app = celery_app(config.state_url)
     pool = Pool(lane.workers)
-    process, keeper = _Process(config, lane, pool), _Keeper(config, pool)
+    process, keeper = _Process(config, lane, pool), _Keeper(config, lane, pool)
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]  # Celery has no annotations
     def run(_lane: str) -> None:
@@ -116,12 +142,15 @@ def worker_app(config: Config, lane: Lane) -> Celery:
     return app
 
 
+def _keep_logging(**_signal: Any) -> None:
+    """Who listens to the signal of Celery answers for logging; `vo.log` has seen to it."""
+
+
 def run_worker(config: Config, lane_name: str) -> None:
     """Run the jobs of a lane in this process's pool until it is told to stop."""
     # Celery warns of workers run by root because of pickle, which ours do not accept.
     warnings.simplefilter("ignore", SecurityWarning)
-    for chatty in ("celery.worker.strategy", "celery.app.trace"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    setup_logging.connect(_keep_logging, weak=False)
     warm_up()  # before the pool is forked, which then shares the compiled code
     lane = lanes(config)[lane_name]
     worker_app(config, lane).Worker(
@@ -129,7 +158,6 @@ def run_worker(config: Config, lane_name: str) -> None:
         concurrency=lane.workers,
         pool="prefork",
         hostname=f"{lane.name}@%h",
-        loglevel=config.log_level.upper(),
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from time import monotonic
 
@@ -21,6 +21,7 @@ from vo.errors import (
     UsageError,
     VOError,
 )
+from vo.log import logger
 from vo.uws.job import Job, Phase
 from vo.uws.lanes import Lane
 from vo.uws.pool import Seat
@@ -35,7 +36,7 @@ TELL_S = 1.0
 
 _MIB = 1 << 20
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ class Guard:
     def watching(self) -> Iterator[None]:
         """Watch from a second thread while the block runs."""
         done = threading.Event()
-        thread = threading.Thread(target=self._watch, args=(done,), name="guard", daemon=True)
+        thread = threading.Thread(
+            target=copy_context().run, args=(self._watch, done), name="guard", daemon=True
+        )
         self.seat.beat()
         thread.start()
         try:
@@ -84,7 +87,7 @@ class Guard:
             except NotFoundError:
                 reason = CancelledError("The job was deleted.")
             except VOError as error:
-                log.warning("the guard of job %s cannot see it: %s", job.id, error)
+                log.warning("the guard of the job cannot see it", error=str(error))
                 reason = _lease_over(monotonic() - renewed, lease_s)
             reason = reason or self._used_up(job, monotonic() - began)
             if reason is not None:

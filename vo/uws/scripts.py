@@ -7,7 +7,14 @@ The keys are told in `vo.uws.redis_store`. `line` is "<lane>:<account>" and stan
 from __future__ import annotations
 
 _LINES = """
-local function enter(id, phase, line, from)
+local function census(index, line, phase)
+    local kind, lane = string.match(index, '^vo:jobs:([^:]*):'), string.match(line, '^[^:]*')
+    return 'vo:census:' .. kind .. ':' .. lane .. ':' .. phase, 'vo:ended', kind .. ':'
+end
+
+local function enter(id, index, phase, line, from)
+    local time, set, ended, kind = redis.call('TIME'), census(index, line, phase)
+    redis.call('ZADD', set, time[1] + time[2] / 1000000, id)
     if phase == 'QUEUED' then
         local lane, account = string.match(line, '^([^:]*):(.*)$')
         local place = from == 'EXECUTING' and 0 or redis.call('INCR', 'vo:turn')
@@ -19,9 +26,12 @@ local function enter(id, phase, line, from)
     end
     local active = phase == 'QUEUED' or phase == 'EXECUTING'
     redis.call(active and 'SADD' or 'SREM', 'vo:active', id)
+    if not active and phase ~= 'PENDING' then redis.call('HINCRBY', ended, kind .. phase, 1) end
 end
 
-local function leave(id, phase, line)
+local function leave(id, index, phase, line)
+    local set = census(index, line, phase)
+    redis.call('ZREM', set, id)
     if phase == 'QUEUED' then
         local lane, account = string.match(line, '^([^:]*):(.*)$')
         redis.call('ZREM', 'vo:waiting:' .. lane, id)
@@ -47,11 +57,11 @@ end
 local function move(id, key, to, lease_ms)
     local index, phase, line = unpack(redis.call('HMGET', key, 'index', 'phase', 'line'))
     local created = redis.call('ZSCORE', index .. phase, id)
-    leave(id, phase, line)
+    leave(id, index, phase, line)
     redis.call('HSET', key, 'phase', to)
     redis.call('ZREM', index .. phase, id)
     redis.call('ZADD', index .. to, created, id)
-    enter(id, to, line, phase)
+    enter(id, index, to, line, phase)
     if to == 'EXECUTING' then
         redis.call('HINCRBY', key, 'attempt', 1)
         redis.call('SET', 'vo:lease:' .. id, '1', 'PX', lease_ms)
@@ -72,7 +82,7 @@ if refused then return refused end
 redis.call('HSET', KEYS[1], 'index', index, 'line', line, unpack(ARGV, 8))
 redis.call('ZADD', index .. phase, created, id)
 redis.call('ZADD', 'vo:destruction', destruction, id)
-enter(id, phase, line)
+enter(id, index, phase, line)
 return {'done'}
 """
 )
@@ -149,12 +159,14 @@ DELETE = (
 local id, job = ARGV[1], redis.call('HGETALL', KEYS[1])
 if #job == 0 then return job end
 local index, phase, line = unpack(redis.call('HMGET', KEYS[1], 'index', 'phase', 'line'))
-leave(id, phase, line)
+leave(id, index, phase, line)
 redis.call('DEL', KEYS[1], 'vo:lease:' .. id)
 redis.call('ZREM', index .. phase, id)
 redis.call('ZREM', 'vo:destruction', id)
 redis.call('SREM', 'vo:active', id)
 if phase == 'PENDING' or phase == 'QUEUED' or phase == 'EXECUTING' then
+    local _, ended, kind = census(index, line, phase)
+    redis.call('HINCRBY', ended, kind .. 'ABORTED', 1)
     redis.call('PUBLISH', 'vo:phase', id .. ' ABORTED')
 end
 return job

@@ -46,6 +46,11 @@ class JobWatch(Protocol):
         """
         ...
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait here now."""
+        ...
+
     async def close(self) -> None:
         """Give the connection back."""
         ...
@@ -99,6 +104,11 @@ class RedisJobWatch:
                 else:
                     self._sleepers.wake(message["data"].partition(" ")[0])
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait here now."""
+        return self._sleepers.count
+
     async def close(self) -> None:
         """End the subscription and give the connection back."""
         if self._listener is not None:
@@ -136,6 +146,11 @@ class MemoryJobWatch:
         finally:
             unsubscribe()
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait here now."""
+        return self._sleepers.count
+
     async def close(self) -> None:
         """Nothing to give back."""
 
@@ -148,6 +163,11 @@ class Sleepers:
         self._in_all = in_all
         self._beds: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._askers: Counter[str | None] = Counter()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._askers.total()
 
     @contextmanager
     def bed(self, job_id: str, asker: str | None) -> Iterator[asyncio.Event | None]:
