@@ -48,6 +48,7 @@ oracle-service:
 
 bench: .venv/installed-dev
 	$(BIN)/python bench/service.py
+	$(BIN)/python bench/stop.py
 	$(BIN)/python bench/formats.py
 
 clean:

@@ -8,6 +8,7 @@ DATA is a data directory with the sample release; without it, one is built for t
 from __future__ import annotations
 
 import http.client
+import os
 import statistics
 import subprocess
 import sys
@@ -41,24 +42,26 @@ MIB = 1 << 20
 def main() -> None:
     """Measure, print a table."""
     with tempfile.TemporaryDirectory() as scratch:
-        data = Path(sys.argv[1]) if len(sys.argv) > 1 else _built(Path(scratch))
-        with open_database(Config(data_dir=data), describe) as database, _serving(data) as supervisor:
+        data = Path(sys.argv[1]) if len(sys.argv) > 1 else built(Path(scratch))
+        with open_database(Config(data_dir=data), describe) as database, serving(data) as supervisor:
             for query in (TOP, NARROW):
                 _latency(query, database)
             _rate(database)
             _memory(supervisor)
 
 
-def _built(directory: Path) -> Path:
+def built(directory: Path) -> Path:
+    """A data directory with the sample release."""
     write_sample(directory / "source")
     load_release(directory / "source", Config(data_dir=directory / "data"), name="sim1")
     return directory / "data"
 
 
 @contextmanager
-def _serving(data: Path) -> Iterator[psutil.Process]:
+def serving(data: Path, **settings: str) -> Iterator[psutil.Process]:
+    """The supervisor of a service on `data`."""
     command = [sys.executable, "-m", "vo.cli", "serve", "--data", str(data), "--port", str(PORT)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **settings}) as process:
         assert process.stdout is not None
         while b"Serving" not in (line := process.stdout.readline()):
             assert line, "the service did not start"
