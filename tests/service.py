@@ -95,7 +95,7 @@ def small_sample(directory: Path) -> Path:
 @contextmanager
 def serving(data: Path, **settings: str) -> Iterator[Service]:
     """`vo serve` on `data` and a free port, until the block ends."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "vo.cli", "serve", "--data", str(data), "--port", str(port)]
     log = data / "serve.log"
     with log.open("wb") as output:
@@ -124,7 +124,8 @@ def _await_ready(service: Service, log: Path) -> None:
         time.sleep(0.05)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -9,13 +9,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
+from service import free_port
 
 from vo.config import Config, variable
 from vo.context import Context, open_context
@@ -33,7 +36,7 @@ class Bench:
 
     context: Context
     starts_file: Path
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def submit(self, kind: str, seconds: float = 0, account: str = "a", **fields: object) -> str:
         """The id of a new job, queued."""
@@ -55,16 +58,20 @@ class Bench:
 
     def start_worker(self, **settings: object) -> subprocess.Popen[bytes]:
         """A worker of the lane `query`."""
+        return self.start([sys.executable, str(ODD_WORKER), "query"], **settings)
+
+    def start(self, command: list[str], **settings: object) -> subprocess.Popen[bytes]:
+        """A process of the service, with settings of its own."""
         config = replace(self.context.config, **settings)
         environment = {variable(name): str(getattr(config, name)) for name in config.__slots__}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("VO_")}
-        with (self.context.config.data_dir / f"worker{len(self.workers)}.log").open("wb") as log:
+        with (self.context.config.data_dir / f"process{len(self.processes)}.log").open("wb") as log:
             worker = subprocess.Popen(
-                [sys.executable, str(ODD_WORKER), "query"],
+                command,
                 env={**inherited, **environment, "VO_TEST_STARTS": str(self.starts_file)},
                 stderr=log,
             )
-        self.workers.append(worker)
+        self.processes.append(worker)
         return worker
 
     def starts(self) -> list[tuple[str, int, int]]:
@@ -110,7 +117,7 @@ def bench(tmp_path: Path, redis_url: str) -> Iterator[Bench]:
     (tmp_path / "releases").mkdir()
     with ExitStack() as stack:
         bench = Bench(stack.enter_context(open_context(config, describe)), tmp_path / "starts")
-        stack.callback(lambda: [_kill(worker) for worker in bench.workers])
+        stack.callback(lambda: [_kill(worker) for worker in bench.processes])
         yield bench
 
 
@@ -134,6 +141,36 @@ def test_many_jobs_of_many_owners_end_once_in_turns(bench: Bench) -> None:
         # Three workers write their lines at the same time, so that a few may have changed places.
         so_far = Counter(owner_of[job_id] for job_id in started[:count])
         assert max(so_far.values()) - min(so_far[owner] for owner in owners) <= 2
+
+
+def test_two_web_servers_share_their_jobs(bench: Bench) -> None:
+    """A job that is aborted at one web server wakes who waits for it at the other."""
+    here, there = (_web(bench) for _ in range(2))
+    bench.start_worker()
+    job_id = bench.submit("nap", LONG_S)
+    bench.await_start(job_id)
+    bench.context.store.change(job_id, kind="tap")  # so that /tap/async shows it
+    job = f"/tap/async/{job_id}"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(httpx.get, f"{there}{job}?WAIT=50", timeout=60)
+        assert httpx.post(f"{here}{job}/phase", data={"PHASE": "ABORT"}).status_code == 303
+        assert ">ABORTED<" in waiting.result().text
+    bench.await_phase(bench.submit("nap"), Phase.COMPLETED)
+
+
+def _web(bench: Bench) -> str:
+    """The URL of a web server on the job store of `bench`, which ends with it."""
+    port = free_port()
+    bench.start([sys.executable, "-m", "vo.cli", "web"], port=port)
+    await_true(lambda: _is_up(f"http://127.0.0.1:{port}/tap/availability"))
+    return f"http://127.0.0.1:{port}"
+
+
+def _is_up(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def test_a_killed_process_costs_its_job_one_more_start(bench: Bench) -> None:
