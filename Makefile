@@ -50,6 +50,7 @@ bench: .venv/installed-dev
 	$(BIN)/python bench/service.py
 	$(BIN)/python bench/stop.py
 	$(BIN)/python bench/formats.py
+	$(BIN)/python bench/jobs.py
 
 clean:
 	rm -rf .venv

@@ -22,6 +22,10 @@ from vo.uws.job import Job
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 """Upper ends of the buckets in seconds; one more takes what is longer."""
 
+_ADD = """
+for i = 1, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end
+"""
+
 log = logger(__name__)
 
 
@@ -47,14 +51,12 @@ class RedisTally:
 
     def __init__(self, client: Redis) -> None:
         self._redis: Any = client  # its annotations cannot say that responses are decoded
+        self._add = client.register_script(_ADD)
 
     def note(self, job: Job) -> None:
         """Add what the report of a job that ended says."""
         try:
-            with self._redis.pipeline(transaction=False) as sums:
-                for field, amount in increments(job):
-                    sums.hincrby("vo:tally", field, amount)
-                sums.execute()
+            self._add(["vo:tally"], [part for pair in increments(job) for part in pair])
         except RedisError as error:
             log.warning("what a job took is not added up", error=str(error))
 
