@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "vo"
 LAYERS = """
 errors reserved lifeline compiled | log | catalog regions | result config
 adql | db votable | sample | formats tablefiles
-auth dali access | page | vosi uws
+auth dali access compression | page | vosi uws
 context
 tap sia footprint anomaly portal
 jobs

@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from vo import __version__, home
 from vo.access import AccessLog
+from vo.compression import Compression
 from vo.config import Config
 from vo.context import open_context
 from vo.dali import EXCEPTION_HANDLERS
@@ -55,7 +56,8 @@ def create_app(config: Config) -> Starlette:
         exception_handlers=dict(EXCEPTION_HANDLERS),
         # Pages of others, such as Aladin Lite's, read our answers; there are no cookies to protect.
         middleware=[
-            Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], expose_headers=["*"])
+            Middleware(Compression),
+            Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], expose_headers=["*"]),
         ],
         lifespan=lifespan,
     )
