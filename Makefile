@@ -42,7 +42,7 @@ oracle-grammar:
 oracle-h2:
 	$(BIN)/pytest tests/adql/test_oracle_rows.py
 oracle-driver:
-	$(BIN)/pytest tests/oracle_wire tests/test_db_oracle.py tests/test_db_oracle_live.py
+	$(BIN)/pytest tests/oracle_wire tests/test_db_oracle*.py
 oracle-service:
 	$(BIN)/pytest tests/test_oracle_service.py
 

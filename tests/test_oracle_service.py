@@ -199,6 +199,15 @@ def test_what_is_wrong_is_told(oracle: Service, query: str, status: int, words: 
     fails(oracle.sync(query), status, *words)
 
 
+def test_the_plan_is_told(oracle: Service) -> None:
+    """/tap/plan shows the SQL, the account of Oracle, and how many rows it means to read."""
+    told = oracle.get("/tap/plan", LANG="ADQL", QUERY="SELECT mag FROM vo_test_stars WHERE mag > 0").json()
+    assert told["dialect"] == "oracle"
+    assert "VO_TEST_STARS" in told["sql"]
+    assert told["explain"]
+    assert told["rows"] == STARS
+
+
 def test_an_aborted_job_stops_in_the_database(oracle: Service) -> None:
     """ABORT ends the statement, and the one worker of the lane runs the next job at once."""
     job = oracle.start_job(SLOW)
