@@ -139,6 +139,34 @@ def test_overflow_is_told_behind_the_table(name: str, maxrec: int | None, rows: 
     assert statuses == [("OK", False)] + [("OVERFLOW", True)] * overflow
 
 
+@pytest.mark.parametrize("name", ["votable/td", "votable/b2", "csv", "tsv", "json"])
+@pytest.mark.parametrize("limit", [0, 1, 100, 1_000, 20_000, 10**7])
+def test_bytes_are_limited_to_the_row(name: str, limit: int) -> None:
+    """As many whole rows as fit are sent, not one more or less, and the document says that it is cut."""
+    batch = record_batch(ONE, [list(range(10**9, 10**9 + 3_000))])
+    lengths = [len(written(name, batch.slice(0, rows), ONE, step=700)) for rows in (0, 1, 3_000)]
+    result = Result(ONE, iter([batch.slice(0, 1_700), batch.slice(1_700)]))
+    result.byte_limit = limit
+    document = b"".join(find(name).write(result, Notes()))
+    row = (lengths[2] - lengths[1]) / 2_999
+    expected = min(3_000, int((limit + (2 if name == "json" else 0)) / row))
+    assert abs(result.rows - expected) <= 1
+    assert result.overflow == (result.rows < 3_000)
+    assert len(document) - lengths[0] <= limit + 200  # of what is said of the limit
+    if name.startswith("votable") and result.overflow:
+        assert [value for value, _, _ in infos(document)] == ["OK", "OVERFLOW"]
+        assert len(parse(io.BytesIO(document)).get_first_table().array) == result.rows
+
+
+@pytest.mark.parametrize("name", ["parquet", "arrow", "fits"])
+def test_bytes_are_limited_where_rows_are_gathered(name: str) -> None:
+    """The limit holds for the columns as they are in memory."""
+    result = Result(ONE, numbers(3_000, 500))
+    result.byte_limit = 8_000
+    list(find(name).write(result, Notes()))
+    assert (result.rows, result.overflow) == (1_000, True)
+
+
 def failing(error: Exception) -> Iterator[pa.RecordBatch]:
     """Rows, and then an error."""
     yield from numbers(10, 5)

@@ -52,6 +52,9 @@ class Config:
     proxies: str = _setting("127.0.0.1", "Addresses whose X-Forwarded-For is believed, comma-separated.")
     maxrec_default: int = _setting(100_000, "Rows of a result when MAXREC is not given.")
     maxrec_limit: int = _setting(20_000_000, "Rows of a result at the most.")
+    output_bytes: int = _setting(
+        17_179_869_184, "Bytes of the rows of a result at the most, as they are sent. 0: no limit."
+    )
     query_bytes: int = _setting(262_144, "Bytes of QUERY at the most.")
     request_bytes: int = _setting(2_097_152, "Bytes of a request body at the most.")
     upload_bytes: int = _setting(67_108_864, "Bytes of all files uploaded with one request at the most.")

@@ -69,7 +69,8 @@ class Result:
         self.schema = arrow_schema(columns)
         self.overflow = False
         self.rows = 0
-        self._maxrec = maxrec
+        self.byte_limit: int | None = None
+        self.maxrec = maxrec
         self._batches = batches
         self._on_close = on_close
         try:
@@ -87,11 +88,16 @@ class Result:
             batch = None if self.overflow else next(self._batches, None)
 
     def _taken(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        if self._maxrec is not None and self.rows + batch.num_rows > self._maxrec:
-            batch = batch.slice(0, self._maxrec - self.rows)
+        if self.maxrec is not None and self.rows + batch.num_rows > self.maxrec:
+            batch = batch.slice(0, self.maxrec - self.rows)
             self.overflow = True
         self.rows += batch.num_rows
         return as_declared(batch, self.schema)
+
+    def cut(self, rows: int) -> None:
+        """Note that only so many rows were written, as `byte_limit` allows no more."""
+        self.overflow = True
+        self.rows = rows
 
     def close(self) -> None:
         """Give the cursor back; may be called more than once, from `finally`."""

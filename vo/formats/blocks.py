@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import pyarrow as pa
+
+from vo.result import Result
 
 FIRST_BLOCK, BLOCK, LARGEST_BLOCK = 8_192, 1_048_576, 2_097_152
 """Bytes of a block: at least, for the first and for the others, and at most."""
@@ -14,6 +18,7 @@ _CELL = 8
 """Bytes that a cell counts for at least: in text, small numbers are as long as others."""
 
 Chunks = Iterator[bytes]
+Encoded = TypeVar("Encoded", bound=bytes | memoryview)
 
 
 def pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -27,6 +32,49 @@ def pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             yield batch.slice(done, rows)
             done += rows
             size = min(2 * size, _LARGEST_PIECE)
+
+
+def encoded(
+    result: Result, encode: Callable[[pa.RecordBatch], Encoded], *, growth: float = 1.0
+) -> Iterator[Encoded]:
+    """The rows piece by piece as `encode` makes bytes of them, up to the last that `byte_limit` has room for.
+
+    `growth` is by how much transport makes them longer.
+    """
+    left = None if result.byte_limit is None else result.byte_limit / growth
+    done = 0
+    for piece in pieces(result):
+        chunk = encode(piece)
+        if left is not None and len(chunk) > left:
+            rows = _fitting(piece, encode, left)
+            result.cut(done + rows)
+            yield encode(piece.slice(0, rows))
+            return
+        left = None if left is None else left - len(chunk)
+        done += piece.num_rows
+        yield chunk
+
+
+def _fitting(piece: pa.RecordBatch, encode: Callable[[pa.RecordBatch], Encoded], size: float) -> int:
+    """How many rows of the piece become at most so many bytes."""
+    return bisect_right(
+        range(1, piece.num_rows + 1), size, key=lambda rows: len(encode(piece.slice(0, rows)))
+    )
+
+
+def measured(result: Result) -> Iterator[pa.RecordBatch]:
+    """The pieces up to `byte_limit` bytes in Arrow: for formats whose bytes come when all rows are there."""
+    left = result.byte_limit
+    done = 0
+    for piece in pieces(result):
+        if left is not None and piece.nbytes > left:
+            rows = left * piece.num_rows // piece.nbytes
+            result.cut(done + rows)
+            yield piece.slice(0, rows)
+            return
+        left = None if left is None else left - piece.nbytes
+        done += piece.num_rows
+        yield piece
 
 
 def blocks(chunks: Iterable[bytes]) -> Chunks:

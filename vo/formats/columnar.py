@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vo.catalog import Column
-from vo.formats.blocks import Chunks, pieces
+from vo.formats.blocks import Chunks, measured
 from vo.formats.format import cut_note
 from vo.result import Result
 from vo.votable.document import Notes, without_data
@@ -94,7 +94,7 @@ def write_parquet(result: Result, notes: Notes) -> Chunks:
 def _groups(result: Result, schema: pa.Schema) -> Iterator[pa.Table]:
     waiting: list[pa.RecordBatch] = []
     size = 0
-    for batch in result:
+    for batch in measured(result):
         for start in range(0, batch.num_rows, step := _rows_of(batch)):
             waiting.append(batch.slice(start, step).rename_columns(schema.names))
             size += waiting[-1].nbytes
@@ -116,7 +116,7 @@ def write_arrow(result: Result, notes: Notes) -> Chunks:
     schema = schema.with_metadata({"votable": without_data(result.columns, notes).decode()})
     with pa.ipc.new_stream(sink, schema) as writer:
         yield sink.taken()
-        for piece in pieces(result):
+        for piece in measured(result):
             writer.write_batch(piece.rename_columns(schema.names).cast(schema))
             yield sink.taken()
         if result.overflow:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vo.catalog import Column
-from vo.formats.blocks import Chunks, pieces
+from vo.formats.blocks import Chunks, encoded
 from vo.result import Result
 from vo.votable.cells import cells_of, framed_rows, holds_any, raw
 from vo.votable.document import Notes
@@ -31,7 +31,7 @@ class Delimiters:
 def write(delimiters: Delimiters, result: Result, notes: Notes) -> Chunks:  # noqa: ARG001  no place for notes
     """The whole text."""
     yield _header(result.columns, delimiters)
-    yield from map(_encoder(result.columns, delimiters), pieces(result))
+    yield from encoded(result, _encoder(result.columns, delimiters))
 
 
 def _header(columns: Sequence[Column], delimiters: Delimiters) -> bytes:

@@ -18,7 +18,7 @@ from astropy.io.fits import Header
 
 from vo.catalog import arrow_schema
 from vo.errors import UsageError
-from vo.formats.blocks import Chunks, pieces
+from vo.formats.blocks import Chunks, measured
 from vo.formats.columnar import unique_names
 from vo.formats.fits_columns import FitsColumn, Measure, in_ascii
 from vo.formats.format import cut_note
@@ -50,7 +50,7 @@ def _spooled(result: Result, file: IO[bytes]) -> tuple[FitsColumn, ...]:
     """All rows in the file as Arrow has them, text in ASCII; how the columns are to be kept."""
     measures = [Measure(column) for column in result.columns]
     with pa.ipc.new_stream(file, result.schema) as spool:
-        for piece in pieces(result):
+        for piece in measured(result):
             arrays = [in_ascii(array) if pa.types.is_string(array.type) else array for array in piece.columns]
             for measure, array in zip(measures, arrays, strict=True):
                 measure.see(array)

@@ -42,5 +42,6 @@ def told(error: Exception) -> str:
 
 
 def cut_note(result: Result) -> str:
-    """What is said of a result that MAXREC cut."""
-    return f"The table is cut at {result.rows} rows (MAXREC); there are more."
+    """What is said of a result that a limit cut."""
+    by = "MAXREC" if result.rows == result.maxrec else f"{result.byte_limit:,} bytes at the most"
+    return f"The table is cut at {result.rows} rows ({by}); there are more."

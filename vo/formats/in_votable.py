@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from vo.formats.blocks import Chunks, pieces
+from vo.formats.blocks import Chunks, encoded
 from vo.formats.format import cut_note, told
 from vo.result import Result
 from vo.votable.document import Chunk, Notes, Serialisation, Version, head, tail
@@ -27,7 +27,7 @@ class _Guarded:
 def write(serialisation: Serialisation, version: Version, result: Result, notes: Notes) -> Chunks:
     """The whole document."""
     encode = serialisation.encoder(result.columns)
-    rows = _Guarded(encode(piece) for piece in pieces(result))
+    rows = _Guarded(encoded(result, encode, growth=serialisation.growth))
     yield head(serialisation.fields(result.columns), notes, serialisation.opening, version=version)
     yield from serialisation.stream(rows)
     if rows.failure is not None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vo.catalog import Column
-from vo.formats.blocks import Chunks, pieces
+from vo.formats.blocks import Chunks, encoded
 from vo.formats.format import cut_note, told
 from vo.result import Result
 from vo.votable.arrays import is_list, is_null, numpy_type, values
@@ -34,9 +34,10 @@ def write(result: Result, notes: Notes) -> Chunks:
     yield _head(result.columns, notes)
     between = b"\n"
     try:
-        for piece in pieces(result):
-            yield between + encode(piece).removesuffix(b",\n")
-            between = b",\n"
+        for chunk in encoded(result, encode):
+            if chunk:
+                yield between + chunk.removesuffix(b",\n")
+                between = b",\n"
     except Exception as error:
         yield _tail("ERROR", told(error))
         raise

@@ -41,6 +41,7 @@ def _answer(
         refuse_costly(statement, request, database, context.config)
     run.enter(Stage.EXECUTE)
     with _result(statement, request, run, database) as result:
+        result.byte_limit = context.config.output_bytes or None
         run.enter(Stage.WRITE)
         run.reach_first_row()
         run.count(lambda: result.rows)

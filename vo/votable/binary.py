@@ -31,6 +31,8 @@ from vo.votable.kernels import Bytes, Places, frozen, mark_nulls, put_block, put
 
 _TRIPLE = 3
 """Bytes that become four letters of base64."""
+_BASE64 = 4 / 3
+"""Letters of base64 for a byte."""
 _SLICE = 32_768 * _TRIPLE
 """Bytes that become base64 at a time."""
 _UTF16_UNITS = np.zeros(256, np.int64)
@@ -297,7 +299,12 @@ def _flagged_encoder(columns: Sequence[Column]) -> Callable[[pa.RecordBatch], me
 
 
 BINARY2 = Serialisation(
-    "BINARY2", '<BINARY2><STREAM encoding="base64">\n', "</STREAM></BINARY2>", _flagged_encoder, stream
+    "BINARY2",
+    '<BINARY2><STREAM encoding="base64">\n',
+    "</STREAM></BINARY2>",
+    _flagged_encoder,
+    stream,
+    growth=_BASE64,
 )
 
 

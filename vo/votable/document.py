@@ -77,7 +77,8 @@ def plain_fields(columns: Sequence[Column]) -> list[Field]:
 class Serialisation:
     """How rows stand within DATA.
 
-    `encoder` makes bytes of batches, `stream` joins them for transport, `fields` declares the columns.
+    `encoder` makes bytes of batches, `stream` joins them for transport, which makes them longer by `growth`,
+    `fields` declares the columns.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Serialisation:
     encoder: Callable[[Sequence[Column]], Callable[[pa.RecordBatch], Chunk]]
     stream: Callable[[Iterable[Chunk]], Iterator[bytes]]
     fields: Callable[[Sequence[Column]], list[Field]] = plain_fields
+    growth: float = 1.0
 
 
 def text(value: str) -> str:
@@ -113,21 +115,45 @@ def head(fields: Sequence[Field], notes: Notes, opening: str, *, version: Versio
 
     QUERY_STATUS stands before the TABLE (DALI 1.1, 4.4.1); a later failure is told after it.
     """
-    parts = [*_heading(notes, version, "OK"), *_fields(fields), f"<DATA>{opening}"]
+    columns = [field.column for field in fields]
+    parts = [*_heading(columns, notes, version), *_fields(fields), f"<DATA>{opening}"]
     return "".join(parts).encode()
 
 
 def without_data(columns: Sequence[Column], notes: Notes, *, status: str = "OK", message: str = "") -> bytes:
     """A VOTable that only describes a table, for formats that carry it beside the data."""
-    parts = [*_heading(notes, "1.4", status, message), *_fields(plain_fields(columns)), "</TABLE>\n", _TAIL]
+    heading = _heading(columns, notes, "1.4", status, message)
+    parts = [*heading, *_fields(plain_fields(columns)), "</TABLE>\n", _TAIL]
     return "".join(parts).encode()
 
 
-def _heading(notes: Notes, version: Version, status: str, message: str = "") -> Iterator[str]:
+def _heading(
+    columns: Sequence[Column], notes: Notes, version: Version, status: str = "OK", message: str = ""
+) -> Iterator[str]:
     yield _HEAD.format(version=version)
     yield info("QUERY_STATUS", status, message)
     yield from (info(name, value) for name, value in notes.pairs())
+    yield from sorted({_SYSTEMS[ref] for column in columns if (ref := _system(column))})
     yield "<TABLE>\n"
+
+
+_SYSTEMS = {
+    "icrs": '<COOSYS ID="icrs" system="ICRS"/>\n',
+    "galactic": '<COOSYS ID="galactic" system="GALACTIC"/>\n',
+    "utc": '<TIMESYS ID="utc" timescale="UTC" refposition="UNKNOWN"/>\n',
+}
+"""Elements that FIELDs refer to; COOSYS without an epoch, which the catalogue does not know."""
+
+
+def _system(column: Column) -> str | None:
+    """The system of the values (VOTable 1.4, 3.3 and 3.4): equatorial positions are in ICRS here."""
+    if column.xtype == "timestamp":
+        return "utc"  # DALI 1.1, 3.3.3
+    words = (column.ucd or "").lower()
+    return next((ref for ucd, ref in _POSITIONS.items() if ucd in words), None)
+
+
+_POSITIONS = {"pos.eq": "icrs", "pos.galactic": "galactic"}
 
 
 def tail(closing: str, *, status: str | None = None, message: str = "") -> bytes:
@@ -165,6 +191,7 @@ def _field(field: Field, xml_id: str | None) -> str:
         "unit": column.unit,
         "ucd": column.ucd,
         "utype": column.utype,
+        "ref": _system(column),
     }
     shown = "".join(f' {key}="{attribute(value)}"' for key, value in attributes.items() if value)
     inside = f"<DESCRIPTION>{text(column.description)}</DESCRIPTION>" if column.description else ""
