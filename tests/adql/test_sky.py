@@ -312,3 +312,67 @@ def test_joins_of_positions_meet_in_cells(release: Release) -> None:
     query = "SELECT 1 AS x FROM stars AS a {} JOIN stars AS b ON DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.01"
     for kind, spread in (("INNER", True), ("LEFT", True), ("RIGHT", True), ("FULL", False)):
         assert ("cell_" in release.translate(query.format(kind)).sql) is spread
+
+
+CONE = "1 = CONTAINS(POINT({}, {}), CIRCLE(40, -20, 0.3))"
+PASSED_ON = [
+    "SELECT id FROM (SELECT id, ra AS x, dec AS y FROM stars) AS s WHERE " + CONE.format("x", "y"),
+    "SELECT id FROM (SELECT DISTINCT dec, ra, id FROM stars WHERE id >= 0) AS s WHERE "
+    + CONE.format("s.ra", "s.dec"),
+    "WITH w AS (SELECT id, ra, dec FROM stars) SELECT id FROM w WHERE DISTANCE(ra, dec, 40, -20) <= 0.3",
+    "WITH w AS (SELECT id, ra, dec FROM stars) SELECT a.id FROM w AS a JOIN w AS b ON a.id = b.id WHERE "
+    + CONE.format("b.ra", "b.dec"),
+    "WITH w AS (SELECT * FROM stars) SELECT id FROM (SELECT ra, id, dec FROM (SELECT * FROM w) AS u) AS v "
+    "WHERE " + CONE.format("ra", "dec"),
+    "SELECT s.id FROM (SELECT a.id, a.ra, a.dec FROM stars AS a LEFT JOIN extra AS b ON a.id = b.id) AS s "
+    "WHERE " + CONE.format("ra", "dec"),
+    "SELECT id FROM (SELECT id FROM stars WHERE " + CONE.format("ra", "dec") + ") AS s",
+    "SELECT id FROM stars JOIN (SELECT id, name FROM stars) AS n USING (id) WHERE "
+    + CONE.format("ra", "dec"),
+]
+
+
+@pytest.mark.parametrize("query", PASSED_ON)
+def test_a_cone_uses_the_index_through_sub_queries(release: Release, query: str) -> None:
+    """Where a sub-query passes the main position on, the index comes with it, and is not published."""
+    expected = set(release.stars["id"][separation(release.stars, 40, -20) <= 0.3].tolist())
+    found = release.values(query)
+    assert set(found) == expected
+    assert len(found) == len(expected)
+    statement = release.translate(query)
+    assert statement.spatial_index
+    assert "hpx29" in statement.sql
+    assert len(statement.columns) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id FROM (SELECT id, ra + 0 AS ra, dec FROM stars) AS s WHERE " + CONE.format("ra", "dec"),
+        "SELECT id FROM (SELECT TOP 9999 id, ra, dec FROM stars ORDER BY id) AS s WHERE "
+        + CONE.format("ra", "dec"),
+        "SELECT id FROM (SELECT MAX(id) AS id, ra, dec FROM stars GROUP BY ra, dec) AS s WHERE "
+        + CONE.format("ra", "dec"),
+        "SELECT id FROM (SELECT id, dec AS ra, ra AS dec FROM stars) AS s WHERE "
+        + CONE.format("dec", "ra + 0"),
+    ],
+)
+def test_what_computes_a_position_has_no_index(release: Release, query: str) -> None:
+    """Behind a sub-query that computes, groups or cuts, a cone is compared without the index."""
+    assert not release.translate(query).spatial_index
+    expected = set(release.stars["id"][separation(release.stars, 40, -20) <= 0.3].tolist())
+    assert set(release.values(query)) == expected
+
+
+def test_sub_queries_about_neighbours_meet_in_cells(release: Release) -> None:
+    """EXISTS and NOT EXISTS that look for neighbours give the rows of brute force."""
+    near = {number for pair in pairs(release.stars, 0.03) for number in pair}
+    everyone = set(release.stars["id"].tolist())
+    inner = "SELECT b.id FROM stars AS b WHERE DISTANCE(a.ra, a.dec, b.ra, b.dec) < 0.03 AND a.id <> b.id"
+    queries = {
+        f"SELECT id FROM stars AS a WHERE EXISTS ({inner})": near,
+        f"SELECT id FROM stars AS a WHERE id < 9000 AND NOT EXISTS ({inner})": everyone - near,
+    }
+    for query, expected in queries.items():
+        assert set(release.values(query)) == expected
+        assert "cell_" in release.translate(query).sql

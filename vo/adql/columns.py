@@ -43,7 +43,7 @@ class Queries:
             name: exp.Identifier = cte.args["alias"].this
             before = self.problems.count
             columns = self.query(cte.this, None)
-            source = _source(self.alias(), name, columns, known=before == self.problems.count)
+            source = _source(self.alias(), name, columns, known=before == self.problems.count, query=cte.this)
             if any(other.name.lower() == name.this.lower() for other in self.ctes):
                 self.problems.add(
                     f"Two queries of WITH are called {name.this}", span_of(name), rule="ADQL 2.1, 4.5"
@@ -243,7 +243,8 @@ class Queries:
             name: exp.Identifier = node.args["alias"].this
             before = self.problems.count
             columns = self.query(node.this, None)
-            source = _source(self.alias(), name, columns, known=before == self.problems.count)
+            known = before == self.problems.count
+            source = _source(self.alias(), name, columns, known=known, query=node.this)
             node.set("alias", exp.TableAlias(this=_quoted(source.alias)))
         else:
             node, source = self._table(node)
@@ -256,7 +257,7 @@ class Queries:
         alias, exact = self.alias(), bool(name.args.get("quoted"))
         for cte in self.ctes if node.args.get("db") is None else ():
             if same(node.this, cte.name):
-                source = Source(alias, name.this, exact, cte.fields, known=cte.known)
+                source = Source(alias, name.this, exact, cte.fields, known=cte.known, query=cte.query)
                 return _aliased(exp.Table(this=_quoted(cte.alias)), alias, node), source
         table = published_table(node, self.catalog, self.problems)
         if table is None:
@@ -283,10 +284,10 @@ def _aliased(table: exp.Table, alias: str, given: exp.Expr) -> exp.Table:
     return table
 
 
-def _source(alias: str, name: exp.Identifier, columns: Columns, *, known: bool) -> Source:
+def _source(alias: str, name: exp.Identifier, columns: Columns, *, known: bool, query: exp.Expr) -> Source:
     """A sub-query as a table: its columns are c1, c2, … in the database; not all are known after a fault."""
     fields = tuple(Field(column, f"c{i}") for i, column in enumerate(columns, 1))
-    return Source(alias, name.this, bool(name.args.get("quoted")), fields, known=known)
+    return Source(alias, name.this, bool(name.args.get("quoted")), fields, known=known, query=query)
 
 
 def _position(number: int) -> exp.Expr:

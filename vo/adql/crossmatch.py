@@ -27,10 +27,10 @@ _ROUNDING = 1e-12
 
 @dataclass
 class _Side:
-    """A table of FROM with a position: its leaf in the tree, and its columns' source."""
+    """A table with a position: its leaf in the tree of FROM, if it is there, and its columns' source."""
 
     place: Place
-    leaf: exp.Expr
+    leaf: exp.Expr | None
     source: Source
 
     @property
@@ -68,23 +68,28 @@ def _match(condition: exp.Expr, tree: exp.Expr, join: Joined | None) -> bool:
             continue
         known = [side for side in sides if side is not None]
         if len(known) == len(sides) and known[0].source is not known[1].source:
-            free = [side for side in known if _may_be_spread(side, join)]
+            free = [
+                (side, side.leaf) for side in known if side.leaf is not None and _may_be_spread(side, join)
+            ]
             if free:
                 # The smaller table is spread, as each of its rows then costs a few.
-                spread = min(free, key=lambda side: side.rows)
+                spread, leaf = min(free, key=lambda pair: pair[0].rows)
                 other = known[1] if spread is known[0] else known[0]
-                _join_by_cells(node, spread, other, radius)
+                met = _spread_over_cells(spread, leaf, other, radius)
+                node.replace(
+                    describe(exp.Paren(this=exp.And(this=met, expression=duplicate(node))), kinds.CONDITION)
+                )
                 return True
     return False
 
 
 def _side(place: Place, leaves: dict[str, exp.Expr]) -> _Side | None:
-    """The one table of FROM that all columns of a position belong to."""
+    """The one table that all columns of a position belong to; that of a query around this one has no leaf."""
     sources = {column.meta.get("source") for column in place.find_all(exp.Column)}
     source = sources.pop() if len(sources) == 1 else None
-    if not isinstance(source, Source) or source.alias not in leaves:
+    if not isinstance(source, Source):
         return None
-    leaf = leaves[source.alias]
+    leaf = leaves.get(source.alias)
     return None if isinstance(leaf, Spread) else _Side(place, leaf, source)
 
 
@@ -101,16 +106,17 @@ def _may_be_spread(side: _Side, join: Joined | None) -> bool:
     return side.leaf is join.this and join.args["kind"] in ("INNER", "RIGHT")
 
 
-def _join_by_cells(node: Within, spread: _Side, other: _Side, radius: float) -> None:
+def _spread_over_cells(spread: _Side, leaf: exp.Expr, other: _Side, radius: float) -> exp.Expr:
+    """Spread a table in place; the condition that a row of the other is in its cell."""
     reach = 2 * math.sin(math.radians(radius) / 2) * (1 + _ROUNDING) + _ROUNDING
     size = max(_CELLS_PER_REACH * reach, _SMALLEST_CELL)
     name = f"cell_{spread.source.alias}"
     alias = exp.TableAlias(this=exp.Identifier(this=spread.source.alias, quoted=True))
     placeholder = exp.Null()
-    spread.leaf.replace(placeholder)
+    leaf.replace(placeholder)
     placeholder.replace(
         Spread(
-            this=spread.leaf,
+            this=leaf,
             expressions=unit_vector(spread.place),
             reach=number(reach),
             scale=number(1 / size),
@@ -122,6 +128,4 @@ def _join_by_cells(node: Within, spread: _Side, other: _Side, radius: float) -> 
         this=exp.Identifier(this=name, quoted=True),
         table=exp.Identifier(this=spread.source.alias, quoted=True),
     )
-    met = exp.EQ(this=cell, expression=call("CELL", *unit_vector(other.place), number(1 / size)))
-    both = exp.And(this=met, expression=duplicate(node))
-    node.replace(describe(exp.Paren(this=both), kinds.CONDITION))
+    return exp.EQ(this=cell, expression=call("CELL", *unit_vector(other.place), number(1 / size)))

@@ -35,11 +35,52 @@ def stored_column(source: Source, name: str) -> exp.Column:
     )
 
 
+def stored_beside(place: Place, name: str | None = None) -> exp.Column | None:
+    """What a release stores beside a main position: the column `name`, or the index; None for other places.
+
+    Sub-queries that pass a main position on are made to pass this on as well, without publishing it: it
+    depends on the position alone, so not even DISTINCT tells the difference.
+    """
+    if not isinstance(place.this, exp.Column) or not isinstance(place.expression, exp.Column):
+        return None
+    key = key_of(place)
+    if key is not None:
+        column = stored_column(key, name or key.index)
+        column.meta["scanned"] = key
+        return column
+    source = place.this.meta.get("source")
+    if source is not place.expression.meta.get("source") or not isinstance(source, Source):
+        return None
+    return _passed_on(source, place, name)
+
+
+def _passed_on(source: Source, place: Place, name: str | None) -> exp.Column | None:
+    """The stored column as an output of a sub-query; None if that groups or cuts its rows, or computes."""
+    select = source.query
+    if not isinstance(select, exp.Select) or any(
+        select.args.get(part) for part in ("group", "limit", "offset")
+    ):
+        return None
+    outputs = {item.alias: item.this for item in select.expressions}
+    inner_place = Place(
+        this=duplicate(outputs[place.this.name]), expression=duplicate(outputs[place.expression.name])
+    )
+    inner = stored_beside(inner_place, name)
+    if inner is None:
+        return None
+    passed = f"{inner.table}_{inner.name}"
+    if passed not in outputs:
+        select.append("expressions", exp.Alias(this=inner, alias=exp.Identifier(this=passed, quoted=True)))
+    column = stored_column(source, passed)
+    column.meta["scanned"] = inner.meta["scanned"]
+    return column
+
+
 def unit_vector(place: Place) -> list[exp.Expr]:
     """x, y and z of a position: as stored beside a main position, else computed from its angles."""
-    source = key_of(place)
-    if source is not None:
-        return [stored_column(source, axis) for axis in _AXES]
+    stored = [column for column in (stored_beside(place, axis) for axis in _AXES) if column is not None]
+    if stored:
+        return list(stored)
     lon, lat = place.this, place.expression
     cos_lat, sin_lat = _trigonometric("COS", lat), _trigonometric("SIN", lat)
     cos_lon, sin_lon = _trigonometric("COS", lon), _trigonometric("SIN", lon)

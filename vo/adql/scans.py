@@ -29,7 +29,7 @@ def _narrowed(selects: Iterable[exp.Expr]) -> Mapping[str, Ranges]:
             ranges: Ranges = condition.meta.get("ranges", ())
             if ranges:
                 column = next(condition.find_all(exp.Column))
-                found.setdefault(column.table, ranges)
+                found.setdefault(column.meta["scanned"].alias, ranges)
     return found
 
 

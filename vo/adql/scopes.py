@@ -24,8 +24,9 @@ class Field(NamedTuple):
 class Source:
     """A table, sub-query or WITH query of a FROM, under the alias that the SQL gives it.
 
-    `table` is None for what the catalogue does not hold; `known` is False where the name was wrong, so
-    that its columns are not complained about as well. A source equals itself alone.
+    `table` is None for what the catalogue does not hold, and `query` for what it does; `known` is False
+    where the name was wrong, so that its columns are not complained about as well. A source equals itself
+    alone.
     """
 
     alias: str
@@ -35,6 +36,7 @@ class Source:
     schema: str | None = None
     table: Table | None = None
     known: bool = True
+    query: exp.Expr | None = None
 
     def is_called(self, name: exp.Identifier, schema: exp.Identifier | None) -> bool:
         """Whether `name`, or `schema.name`, in front of a column means this source."""

@@ -15,7 +15,7 @@ from vo.adql import kinds
 from vo.adql.constants import constant
 from vo.adql.nodes import Inside, Place, Within, conjuncts, describe, duplicate, joins, number
 from vo.adql.polygons import constant_polygon
-from vo.adql.positions import key_of, stored_column
+from vo.adql.positions import stored_beside
 from vo.adql.scopes import Source
 
 ORDER = 29
@@ -69,12 +69,11 @@ def _ranges(node: exp.Expr) -> exp.Expr | None:
         if shape is not None:
             cones.append((node.this, *shape.centre, shape.radius))
     for stored, lon, lat, radius in cones:
-        source = key_of(stored)
-        if source is None or lon is None or lat is None or radius is None:
+        if lon is None or lat is None or radius is None or not 0 <= radius <= _MAX_RADIUS:
             continue
-        if 0 <= radius <= _MAX_RADIUS:
-            ranges = cone_ranges(lon, lat, radius, _negligible_gap(source))
-            return _between(stored_column(source, source.index), ranges)
+        index = stored_beside(stored)
+        if index is not None:
+            return _between(index, cone_ranges(lon, lat, radius, _negligible_gap(index.meta["scanned"])))
     return None
 
 
