@@ -19,6 +19,12 @@ from vo.adql.scopes import Field, Relation, Scope, Source, Visible, same
 from vo.catalog import Catalog, Column, is_regular, nearest
 from vo.reserved import RESERVED
 
+MAX_TABLES = 48
+"""Tables of a query at the most, with those of its sub-queries."""
+
+MAX_COLUMNS = 10_000
+"""Columns of a query or sub-query at the most."""
+
 Columns = tuple[Column, ...]
 
 
@@ -30,6 +36,7 @@ class Queries:
     problems: Problems
     ctes: list[Source] = field(default_factory=list)
     count: int = 0
+    tables: int = 0
 
     def alias(self) -> str:
         """A new name for a table in the SQL, unlike any other in it."""
@@ -41,9 +48,10 @@ class Queries:
         with_ = query.args.get("with_")
         for cte in with_.expressions if with_ is not None else ():
             name: exp.Identifier = cte.args["alias"].this
-            before = self.problems.count
+            before, tables = self.problems.count, self.tables
             columns = self.query(cte.this, None)
             source = _source(self.alias(), name, columns, known=before == self.problems.count, query=cte.this)
+            source = replace(source, weight=self.tables - tables)
             if any(other.name.lower() == name.this.lower() for other in self.ctes):
                 self.problems.add(
                     f"Two queries of WITH are called {name.this}", span_of(name), rule="ADQL 2.1, 4.5"
@@ -174,6 +182,14 @@ class Queries:
                 items.append((item.alias, item.this))
             else:
                 items.append((None, item))
+            if len(items) > MAX_COLUMNS:
+                self.problems.add(
+                    f"The query has more than {MAX_COLUMNS} columns",
+                    span_of(select.expressions[0]),
+                    rule="a limit of this service",
+                    suggestion="Name the columns that are needed.",
+                )
+                raise self.problems.error()
         return items
 
     def _of_table(self, star: exp.Column, scope: Scope) -> Sequence[Visible]:
@@ -250,6 +266,18 @@ class Queries:
             node, source = self._table(node)
         return node, Relation((source,), source.visible)
 
+    def _weigh(self, node: exp.Expr, weight: int) -> None:
+        """Count tables, those of WITH queries wherever these are used: databases plan few joins quickly."""
+        self.tables += weight
+        if self.tables > MAX_TABLES:
+            self.problems.add(
+                f"The query reads more than {MAX_TABLES} tables, each use of a WITH query counted",
+                span_of(node),
+                rule="a limit of this service",
+                suggestion="Upload the result of a part of it as a table.",
+            )
+            raise self.problems.error()
+
     def _table(self, node: exp.Expr) -> tuple[exp.Expr, Source]:
         """A table of the catalogue, or a query of WITH, under a new alias."""
         given = node.args.get("alias")
@@ -257,8 +285,10 @@ class Queries:
         alias, exact = self.alias(), bool(name.args.get("quoted"))
         for cte in self.ctes if node.args.get("db") is None else ():
             if same(node.this, cte.name):
+                self._weigh(node, cte.weight)
                 source = Source(alias, name.this, exact, cte.fields, known=cte.known, query=cte.query)
                 return _aliased(exp.Table(this=_quoted(cte.alias)), alias, node), source
+        self._weigh(node, 1)
         table = published_table(node, self.catalog, self.problems)
         if table is None:
             return node, Source(alias, name.this, exact, (), known=False)

@@ -12,12 +12,21 @@ from sqlglot import exp
 
 from vo.adql import advice
 from vo.adql.cursor import Cursor
-from vo.adql.functions import FUNCTIONS
+from vo.adql.functions import FUNCTIONS, HEAVY
 from vo.adql.kinds import SHAPE_TYPES, TYPES
 from vo.adql.nodes import Call, target
+from vo.adql.tokens import Token
 
-MAX_NESTING = 200
+MAX_NESTING = 150
 """Operators and parentheses inside each other at the most."""
+
+_SHOWN = 40
+
+MAX_HEAVY = 4
+"""Functions inside each other at the most, of those that write their arguments several times into the SQL."""
+
+MAX_WEIGHT = 3000
+"""What they may weigh in one query: 1 each, and ten times that for every such function around them."""
 
 MAX_CHAIN = 200
 """Arithmetic operators in a row at the most; AND and OR have no limit, as they are balanced."""
@@ -51,6 +60,8 @@ class Expressions(Cursor):
     def __init__(self, query: str) -> None:
         super().__init__(query)
         self._depth = 0
+        self._heavy = 0
+        self._weight = 0
 
     def expression(self, binding: int = _OR) -> exp.Expr:
         """What binds at least as tightly as `binding`: 1 a condition, 5 a value."""
@@ -369,6 +380,9 @@ class Expressions(Cursor):
                 rule="ADQL 2.1, 2.3 and 4",
                 suggestion=advice.for_function(token.value),
             )
+        heavy = token.value in HEAVY
+        if heavy:
+            self._weigh(token)
         aggregate = token.value in FUNCTIONS and FUNCTIONS[token.value].aggregate
         quantifier = self.take("DISTINCT", "ALL") if aggregate else None
         arguments: list[exp.Expr] = []
@@ -376,15 +390,28 @@ class Expressions(Cursor):
             arguments = [exp.Star()]
         elif not self.at(")"):
             arguments = self.listed()
-        self.expect(")", f"to close {token.text}(")
+        self.expect(")", f"to close {token.text[:_SHOWN]}(")
+        self._heavy -= heavy
         distinct = quantifier is not None and quantifier.value == "DISTINCT"
         return self.marked(Call(this=token.value, expressions=arguments, distinct=distinct), token.start)
 
+    def _weigh(self, token: Token) -> None:
+        """Count a function that is written at length: databases must read the whole of it quickly."""
+        self._weight += 10**self._heavy
+        self._heavy += 1
+        if self._heavy > MAX_HEAVY or self._weight > MAX_WEIGHT:
+            self.refuse(
+                f"Too many functions like {token.value} are in each other or in one query",
+                token,
+                rule="a limit of this service",
+                suggestion="Compute inner ones in a sub-query of FROM, and use its columns.",
+            )
+
     def _state(self) -> tuple[int, ...]:
-        return (self._depth,)
+        return self._depth, self._heavy
 
     def _restore(self, state: tuple[int, ...]) -> None:
-        (self._depth,) = state
+        self._depth, self._heavy = state
 
     def subquery_or_none(self) -> exp.Expr | None:
         """A query, or None (and nothing read) if the parenthesis holds values."""

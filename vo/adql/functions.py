@@ -311,3 +311,10 @@ FUNCTIONS: Mapping[str, Function] = {
     for function in (*_MATH, *_TRIGONOMETRY, *_AGGREGATES, *_GEOMETRY, *_OPTIONAL, *_USER_DEFINED)
 }
 """Every function that a query may call, by its name in capitals."""
+
+HEAVY = frozenset(
+    name
+    for name, function in FUNCTIONS.items()
+    if function.feature in (_GEO, _UDF) and not name.startswith("BIT_")
+) - {"POINT", "CIRCLE", "POLYGON", "REGION", "COORDSYS"}
+"""Functions whose SQL repeats their arguments: inside each other they grow like powers."""

@@ -13,10 +13,10 @@ from vo.adql.columns import Columns, Queries
 from vo.adql.geometry import compile_geometry
 from vo.adql.grammar import Grammar
 from vo.adql.nodes import Call, call, collected, described
-from vo.adql.problems import RefusalError, span_of
+from vo.adql.problems import Problems, RefusalError, span_of
 from vo.adql.scans import scans
+from vo.adql.tokens import deepest
 from vo.catalog import Catalog, Column
-from vo.errors import Problem, QueryError
 from vo.result import Statement
 
 PRINTERS: Mapping[str, Callable[[exp.Expr], str]] = {"duckdb": duckdb.printed, "oracle": oracle.printed}
@@ -49,7 +49,9 @@ def translate(
     except RefusalError as refusal:
         raise refusal.placed(query) from None
     except RecursionError:
-        raise QueryError(Problem("The query is nested too deeply", rule="ADQL 2.1, appendix A")) from None
+        problems = Problems(query)
+        problems.add("The query is nested too deeply", deepest(query), rule="a limit of this service")
+        raise problems.error() from None
     return Statement(sql, state.columns, state.spatial_index, read)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 
 from sqlglot import exp
 
@@ -12,6 +13,11 @@ TOLD = 20
 """Problems told about one query at the most; whoever has more reads the first ones."""
 
 _SHOWN = 60
+_READABLE = 300
+
+
+_Rest = tuple[tuple[int, int] | None, str | None, str | None]
+"""Span, rule and suggestion of a problem: its line and column are counted only if it is told."""
 
 
 class Problems:
@@ -19,7 +25,7 @@ class Problems:
 
     def __init__(self, query: str) -> None:
         self.query = query
-        self._found: dict[tuple[int, str], Problem] = {}
+        self._found: dict[tuple[int, str], _Rest] = {}
 
     def add(
         self,
@@ -30,14 +36,9 @@ class Problems:
         suggestion: str | None = None,
     ) -> None:
         """Note a problem of the characters `span` (start and end offset) of the query."""
-        if span is None:
-            problem, start = Problem(message, rule=rule, suggestion=suggestion), len(self.query)
-        else:
-            start, end = span
-            line, column = self.place(start)
-            token = " ".join(self.query[start : min(end, start + _SHOWN)].split()) or None
-            problem = Problem(message, line, column, token, rule, suggestion)
-        self._found.setdefault((start, message), problem)
+        message = message if len(message) <= _READABLE else f"{message[:_READABLE]}…"
+        start = len(self.query) if span is None else span[0]
+        self._found.setdefault((start, message), (span, rule, suggestion))
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both from 1."""
@@ -46,8 +47,19 @@ class Problems:
 
     def error(self) -> QueryError:
         """The exception that tells the first of the problems."""
-        ordered = sorted(self._found.items(), key=lambda item: item[0][0])
-        return QueryError(*(problem for _, problem in ordered[:TOLD]))
+        ordered = sorted(self._found, key=itemgetter(0))
+        return QueryError(
+            *(self._problem(message, *self._found[start, message]) for start, message in ordered[:TOLD])
+        )
+
+    def _problem(
+        self, message: str, span: tuple[int, int] | None, rule: str | None, suggestion: str | None
+    ) -> Problem:
+        if span is None:
+            return Problem(message, rule=rule, suggestion=suggestion)
+        start, end = span
+        token = " ".join(self.query[start : min(end, start + _SHOWN)].split()) or None
+        return Problem(message, *self.place(start), token, rule, suggestion)
 
     def has_at(self, start: int) -> bool:
         """Whether there is a problem at an offset already."""

@@ -25,8 +25,8 @@ class Source:
     """A table, sub-query or WITH query of a FROM, under the alias that the SQL gives it.
 
     `table` is None for what the catalogue does not hold, and `query` for what it does; `known` is False
-    where the name was wrong, so that its columns are not complained about as well. A source equals itself
-    alone.
+    where the name was wrong, so that its columns are not complained about as well; `weight` is the number
+    of tables that it reads. A source equals itself alone.
     """
 
     alias: str
@@ -37,6 +37,7 @@ class Source:
     table: Table | None = None
     known: bool = True
     query: exp.Expr | None = None
+    weight: int = 1
 
     def is_called(self, name: exp.Identifier, schema: exp.Identifier | None) -> bool:
         """Whether `name`, or `schema.name`, in front of a column means this source."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from itertools import groupby
 from typing import NamedTuple
 
 from vo.adql.problems import Problems
@@ -27,8 +28,8 @@ _TOKEN = re.compile(
     | (?P<word>[A-Za-z][A-Za-z0-9_]*)
     | (?P<hex>0[xX][0-9A-Fa-f]+\b)
     | (?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
-    | (?P<string>'(?:[^']|'')*')
-    | (?P<delimited>"(?:[^"]|"")*")
+    | (?P<string>'[^']*(?:''[^']*)*')
+    | (?P<delimited>"[^"]*(?:""[^"]*)*")
     | (?P<operator><>|!=|<=|>=|\|\||[-+*/(),.;<>=])""",
     re.VERBOSE,
 )
@@ -107,7 +108,7 @@ def scan(query: str) -> list[Token]:
     _check_characters(query, problems)
     tokens: list[Token] = []
     position = 0
-    while position < len(query):
+    while position < len(query) and not problems.enough:
         match = _TOKEN.match(query, position)
         if match is None:
             position = _refuse(query, position, problems)
@@ -117,8 +118,6 @@ def scan(query: str) -> list[Token]:
         if kind == "space":
             continue
         token = Token(kind, _value(kind, match.group()), match.group(), match.start())
-        if kind == "string" and tokens and tokens[-1].kind == "string":
-            token = _joined(tokens.pop(), token, query)
         _check_token(token, query, problems)
         tokens.append(token)
         if len(tokens) > MAX_TOKENS:
@@ -131,14 +130,35 @@ def scan(query: str) -> list[Token]:
             break
     _check_depth(tokens, problems)
     problems.raise_any()
+    tokens = _with_joined_strings(tokens, query)
     tokens.append(Token("end", "", "", len(query.rstrip())))
     return tokens
 
 
-def _joined(first: Token, second: Token, query: str) -> Token:
-    """The one string that two of them make, with nothing but separators between them (SQL-92, 5.3)."""
-    text = query[first.start : second.span[1]]
-    return Token("string", first.value + second.value, text, first.start)
+def deepest(query: str) -> tuple[int, int]:
+    """Where the most parentheses and CASEs are open.
+
+    >>> deepest("SELECT (1), ((2)) FROM t")
+    (13, 14)
+    """
+    depth, most, found = 0, 0, (0, 0)
+    for token in scan(query):
+        depth += (token.value in ("(", "CASE")) - (token.value in (")", "END"))
+        if depth > most:
+            most, found = depth, token.span
+    return found
+
+
+def _with_joined_strings(tokens: list[Token], query: str) -> list[Token]:
+    """Strings with nothing but separators between them are one (SQL-92, 5.3)."""
+    found: list[Token] = []
+    for is_string, group in groupby(tokens, lambda token: token.kind == "string"):
+        run = list(group)
+        if is_string and len(run) > 1:
+            text = query[run[0].start : run[-1].span[1]]
+            run = [Token("string", "".join(token.value for token in run), text, run[0].start)]
+        found += run
+    return found
 
 
 def _value(kind: str, text: str) -> str:
@@ -217,6 +237,8 @@ def _refuse(query: str, position: int, problems: Problems) -> int:
 def _check_characters(query: str, problems: Problems) -> None:
     """Refuse what shows a reader another text than the one that is run, and what no XML can echo."""
     for match in _UNUSUAL.finditer(query):
+        if problems.enough:
+            return
         position, character = match.start(), match.group()
         category = unicodedata.category(character)
         hidden = category in ("Cf", "Cs", "Cn", "Co") or character in "\ufffe\uffff"
