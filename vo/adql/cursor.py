@@ -13,6 +13,12 @@ from vo.adql.problems import Problems
 from vo.adql.tokens import Token, scan
 from vo.errors import QueryError
 
+MAX_HEAVY = 4
+"""Functions inside each other at the most, of those that write their arguments several times into the SQL."""
+
+MAX_WEIGHT = 3000
+"""What they may weigh in one query: 1 each, and ten times that for every such function around them."""
+
 _LONGEST = 40
 """Characters of a token that a message repeats."""
 
@@ -26,6 +32,8 @@ class Cursor:
         self.problems = Problems(query)
         self._tokens = scan(query)
         self._index = 0
+        self._heavy = 0
+        self._weight = 0
         self.token = self._tokens[0]
 
     # --- the cursor
@@ -164,7 +172,7 @@ class Cursor:
         if form not in OFFERED:
             self.refuse(f"This service does not offer {form}", rule="ADQL 2.1, 4.1")
 
-    # --- names
+    # --- names and numbers
 
     def identifier(self, what: str) -> exp.Identifier:
         """A regular or delimited identifier (ADQL 2.1, 2.1.5 and 2.1.6)."""
@@ -188,6 +196,26 @@ class Cursor:
             self.advance()
             names.append(self.identifier(what))
         return names
+
+    def unsigned(self, what: str, least: int = 0) -> int:
+        """An unsigned integer without point or exponent."""
+        token = self.token
+        if token.kind != "number" or not token.value.isdigit() or not least <= int(token.value) < 2**63:
+            self.refuse(f"Expected {what} as a whole number", suggestion=advice.for_count(token))
+        self.advance()
+        return int(token.value)
+
+    def weigh(self, token: Token) -> None:
+        """Count a function that is written at length: databases must read the whole of it quickly."""
+        self._weight += 10**self._heavy
+        self._heavy += 1
+        if self._heavy > MAX_HEAVY or self._weight > MAX_WEIGHT:
+            self.refuse(
+                f"Too many functions like {token.value} are in each other or in one query",
+                token,
+                rule="a limit of this service",
+                suggestion="Compute inner ones in a sub-query of FROM, and use its columns.",
+            )
 
 
 def _shown(token: Token) -> str:

@@ -15,18 +15,11 @@ from vo.adql.cursor import Cursor
 from vo.adql.functions import FUNCTIONS, HEAVY
 from vo.adql.kinds import SHAPE_TYPES, TYPES
 from vo.adql.nodes import Call, target
-from vo.adql.tokens import Token
 
 MAX_NESTING = 150
 """Operators and parentheses inside each other at the most."""
 
 _SHOWN = 40
-
-MAX_HEAVY = 4
-"""Functions inside each other at the most, of those that write their arguments several times into the SQL."""
-
-MAX_WEIGHT = 3000
-"""What they may weigh in one query: 1 each, and ten times that for every such function around them."""
 
 MAX_CHAIN = 200
 """Arithmetic operators in a row at the most; AND and OR have no limit, as they are balanced."""
@@ -60,8 +53,6 @@ class Expressions(Cursor):
     def __init__(self, query: str) -> None:
         super().__init__(query)
         self._depth = 0
-        self._heavy = 0
-        self._weight = 0
 
     def expression(self, binding: int = _OR) -> exp.Expr:
         """What binds at least as tightly as `binding`: 1 a condition, 5 a value."""
@@ -350,14 +341,6 @@ class Expressions(Cursor):
             self.expect(")", "behind the length")
         return self.marked(target(name, *length), token.start)
 
-    def unsigned(self, what: str, least: int = 0) -> int:
-        """An unsigned integer without point or exponent."""
-        token = self.token
-        if token.kind != "number" or not token.value.isdigit() or not least <= int(token.value) < 2**63:
-            self.refuse(f"Expected {what} as a whole number", suggestion=advice.for_count(token))
-        self.advance()
-        return int(token.value)
-
     def _exists(self) -> exp.Expr:
         self.advance()
         self.expect("(", "behind EXISTS")
@@ -382,7 +365,7 @@ class Expressions(Cursor):
             )
         heavy = token.value in HEAVY
         if heavy:
-            self._weigh(token)
+            self.weigh(token)
         aggregate = token.value in FUNCTIONS and FUNCTIONS[token.value].aggregate
         quantifier = self.take("DISTINCT", "ALL") if aggregate else None
         arguments: list[exp.Expr] = []
@@ -394,18 +377,6 @@ class Expressions(Cursor):
         self._heavy -= heavy
         distinct = quantifier is not None and quantifier.value == "DISTINCT"
         return self.marked(Call(this=token.value, expressions=arguments, distinct=distinct), token.start)
-
-    def _weigh(self, token: Token) -> None:
-        """Count a function that is written at length: databases must read the whole of it quickly."""
-        self._weight += 10**self._heavy
-        self._heavy += 1
-        if self._heavy > MAX_HEAVY or self._weight > MAX_WEIGHT:
-            self.refuse(
-                f"Too many functions like {token.value} are in each other or in one query",
-                token,
-                rule="a limit of this service",
-                suggestion="Compute inner ones in a sub-query of FROM, and use its columns.",
-            )
 
     def _state(self) -> tuple[int, ...]:
         return self._depth, self._heavy
