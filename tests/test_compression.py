@@ -94,6 +94,7 @@ def test_every_piece_can_be_read_when_it_comes() -> None:
         ("/whole", {"accept-encoding": "gzip;q=0"}),
         ("/whole", {"accept-encoding": "gzip;q=0.5, identity"}),
         ("/whole", {"accept-encoding": "gzip", "range": "bytes=0-10"}),
+        ("/whole?Accept-Ranges=bytes", {"accept-encoding": "gzip"}),
         ("/whole?Content-Encoding=br", {"accept-encoding": "gzip"}),
         ("/small", {"accept-encoding": "gzip"}),
         ("/packed", {"accept-encoding": "gzip"}),

@@ -77,7 +77,10 @@ def _weight(parameter: str) -> float:
 
 
 class Compression:
-    """Middleware that encodes answers; parts of files and types that are packed stay as they are."""
+    """Middleware that encodes answers; packed types, and files that can be had in parts, stay as they are.
+
+    Of a file clients want to know the length, and to go on with where they stopped.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -118,7 +121,7 @@ class _Answer:
         media_type = headers.get("content-type", "").partition(";")[0].strip()
         small = int(headers.get("content-length", _SMALLEST)) < _SMALLEST
         headers.add_vary_header("Accept-Encoding")
-        is_plain = "content-encoding" not in headers and media_type not in _PACKED
+        is_plain = media_type not in _PACKED and not {"content-encoding", "accept-ranges"} & set(headers)
         if message["status"] == _OK and is_plain and not small:
             self._encoding = ENCODINGS[self._name]()
             headers["Content-Encoding"] = self._name
