@@ -64,7 +64,7 @@ class Channel:
 
     def listen(self) -> None:
         """Sort what arrives until the client is gone; runs in a thread of its own."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # the second: waiting for a socket that another thread closed
             while packet := self._packet(large=True):
                 if packet[4] == DATA and len(packet) > DATA_HEADER_BYTES:  # an empty one says goodbye
                     self.arrived.put(packet[DATA_HEADER_BYTES:])
