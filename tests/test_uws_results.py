@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,7 +13,9 @@ from asgi import JOBS, Client, Results, Service, serving
 from contracts.job_store import a_job
 
 from vo.config import Config
+from vo.errors import TransientError
 from vo.uws.job import JobResult, Phase
+from vo.uws.results import ResultStore
 
 BODY = bytes(range(256)) * 20_000  # several blocks
 CSV = "text/csv;header=present"
@@ -136,3 +140,17 @@ def test_nothing_is_sent_twice(client: Client, url: str) -> None:
             if status == 304:
                 assert response.content == b""
                 assert response.headers["etag"] == first.headers["etag"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """A disk without room is a passing fault with its reason; no part of the file is left, whatever failed."""
+
+    def full(_: int) -> None:
+        raise OSError(number, "as if")
+
+    monkeypatch.setattr(os, "fsync", full)
+    expected = OSError if number == errno.EIO else TransientError
+    with pytest.raises(expected), ResultStore(tmp_path).create("job", 1, "result.csv") as file:
+        file.write(b"1,2,3")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

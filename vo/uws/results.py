@@ -5,6 +5,7 @@ An attempt never touches the files of another, so a worker that was taken for de
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -14,10 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from vo.errors import NotFoundError
+from vo.errors import NotFoundError, TransientError
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _PARTIAL = ".partial"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ResultStore:
@@ -35,16 +37,26 @@ class ResultStore:
 
     @contextmanager
     def create(self, job_id: str, attempt: int, name: str) -> Iterator[BinaryIO]:
-        """A file to write, on disk under its name once the block ends well, and gone otherwise."""
+        """A file to write, on disk under its name once the block ends well, and gone otherwise.
+
+        TransientError: the disk is full.
+        """
         path = self._place(job_id, str(attempt), name)
         partial = path.with_name(path.name + _PARTIAL)
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise TransientError(
+                "There is no room for the result: the disk is full.",
+                hint="Try again later, or select less; old jobs can be deleted.",
+            ) from error
         finally:
             partial.unlink(missing_ok=True)
 
