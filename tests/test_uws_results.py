@@ -144,7 +144,7 @@ def test_nothing_is_sent_twice(client: Client, url: str) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
 def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """A disk without room is a passing fault with its reason; no part of the file is left, whatever failed."""
+    """A disk without room is a passing fault with its reason; whatever failed, no part of a file is left."""
 
     def full(_: int) -> None:
         raise OSError(number, "as if")
