@@ -1,11 +1,11 @@
-# make demo | test | lint | conformance | oracle-check | bench: everything installs what it needs into .venv first.
+# make demo | test | lint | conformance | oracle-check | bench | bench-sky: everything installs what it needs into .venv first.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 DATA ?= data
 BIN := .venv/bin
 
-.PHONY: demo test lint conformance oracle-check bench clean help
+.PHONY: demo test lint conformance oracle-check bench bench-sky clean help
 
 help:
 	@echo "make demo [PORT=8000]   install, build the sample release, serve it on 127.0.0.1"
@@ -14,6 +14,7 @@ help:
 	@echo "make conformance        validators and clients of the field against a fresh service"
 	@echo "make oracle-check       Oracle: its SQL on H2 and on the grammar, the service on a double (Java, Node.js)"
 	@echo "make bench              measurements beside the peers, in bench/"
+	@echo "make bench-sky [SKY=d]  searches among 20 million rows beside q3c and pgSphere (PostgreSQL 15)"
 
 demo: .venv/installed
 	$(BIN)/vo serve --sample --data $(DATA) --port $(PORT)
@@ -53,6 +54,15 @@ bench: .venv/installed-dev
 	$(BIN)/python bench/stop.py
 	$(BIN)/python bench/formats.py
 	$(BIN)/python bench/jobs.py
+	$(BIN)/python -m pip install --quiet 'queryparser-python3==0.8.0'
+	$(BIN)/python bench/adql.py
+
+bench-sky: .venv/installed-dev
+	@test -e /usr/share/postgresql/15/extension/pg_sphere.control || \
+		apt-get install --yes --quiet postgresql-15 postgresql-15-q3c postgresql-15-pgsphere || \
+		{ echo "As root: apt-get install postgresql-15 postgresql-15-q3c postgresql-15-pgsphere"; exit 1; }
+	$(BIN)/python -m pip install --quiet 'psycopg[binary]==3.3.9'
+	$(BIN)/python bench/sky.py $(SKY)
 
 clean:
 	rm -rf .venv

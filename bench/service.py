@@ -74,7 +74,7 @@ def serving(data: Path, **settings: str) -> Iterator[psutil.Process]:
 def _latency(query: str, database: Database) -> None:
     client = http.client.HTTPConnection("127.0.0.1", PORT)
     direct = _median(lambda: _run(database, query))
-    served = _median(lambda: _fetch(client, query))
+    served = _median(lambda: fetch(client, query))
     added = 1e3 * (served - direct)
     print(f"{query}: database {1e3 * direct:.1f} ms, service {1e3 * served:.1f} ms, added {added:.1f} ms")
 
@@ -82,7 +82,7 @@ def _latency(query: str, database: Database) -> None:
 def _rate(database: Database) -> None:
     client = http.client.HTTPConnection("127.0.0.1", PORT)
     direct = min(_timed(lambda: _run(database, WHOLE)) for _ in range(5))
-    passes = [_fetch(client, WHOLE) for _ in range(5)]
+    passes = [fetch(client, WHOLE) for _ in range(5)]
     served, size = min(seconds for seconds, _, _ in passes), passes[0][2]
     first = statistics.median(first for _, first, _ in passes)
     print(
@@ -95,7 +95,7 @@ def _memory(supervisor: psutil.Process) -> None:
     """Resident memory of web and sync worker while a result many times the relay's bound passes slowly."""
     watched = [p for p in supervisor.children(recursive=True) if {"web", "sync"} & set(p.cmdline())]
     client = http.client.HTTPConnection("127.0.0.1", PORT)
-    _fetch(client, WHOLE)
+    fetch(client, WHOLE)
     before = {p.pid: p.memory_info().rss for p in watched}
     peak = dict(before)
     done = threading.Event()
@@ -107,7 +107,7 @@ def _memory(supervisor: psutil.Process) -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    _, _, size = _fetch(client, WHOLE, pause_s=0.005)
+    _, _, size = fetch(client, WHOLE, pause_s=0.005)
     done.set()
     watcher.join()
     growth = max(peak[pid] - before[pid] for pid in peak) / MIB
@@ -124,7 +124,7 @@ def _run(database: Database, query: str) -> None:
             pass
 
 
-def _fetch(client: http.client.HTTPConnection, query: str, pause_s: float = 0) -> tuple[float, float, int]:
+def fetch(client: http.client.HTTPConnection, query: str, pause_s: float = 0) -> tuple[float, float, int]:
     """Seconds in all, seconds to the first byte, bytes."""
     buffer, size = bytearray(MIB), 1
     started = time.perf_counter()
