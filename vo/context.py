@@ -21,6 +21,7 @@ from vo.db.oracle import OracleDatabase
 from vo.db.oracle_access import OracleAccess
 from vo.errors import ConfigError, TransientError
 from vo.lifeline import own_directory
+from vo.uws.job import SYNC_LANE
 from vo.uws.lanes import lanes
 from vo.uws.pace import Pace, RedisPace
 from vo.uws.queue import JobQueue, celery_app
@@ -55,7 +56,7 @@ class Context:
     def problem(self) -> str | None:
         """What keeps the service from working, in a sentence; None: nothing."""
         try:
-            self.store.active()
+            self.queue.depth(SYNC_LANE)
             self.relay.ping()
         except (TransientError, RedisError) as error:
             return f"The job store or the relay does not answer: {error}"

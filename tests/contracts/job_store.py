@@ -251,10 +251,13 @@ class JobStoreContract:
         store.create(job)
         running = store.move(job.id, Phase.EXECUTING)
         assert store.lease_lost() == ()
+        assert not store.is_lost(job.id)
         self.expire_lease(store, job.id)
         assert store.lease_lost() == (running,)
+        assert store.is_lost(job.id)
         assert store.renew_lease(job.id, 1, 100)
         assert store.lease_lost() == ()
+        assert not store.is_lost(job.id)
 
     def test_a_lease_ends_with_the_attempt(self, store: JobStore) -> None:
         """The worker of an old attempt, of an aborted or of a requeued job is told that it lost the job."""
@@ -270,6 +273,8 @@ class JobStoreContract:
         store.move(job.id, Phase.ABORTED)
         assert not store.renew_lease(job.id, 2, 100)
         assert store.lease_lost() == ()
+        assert not store.is_lost(job.id)
+        assert not store.is_lost("gone")
 
     def test_accounts_take_turns(self, store: JobStore) -> None:
         """Who queued a hundred jobs does not keep out who queues one; each account's jobs go in order."""

@@ -218,6 +218,10 @@ class MemoryJobStore:
             self._leases[job_id] = time.monotonic() + ttl_s
             return True
 
+    def is_lost(self, job_id: str) -> bool:
+        """Whether the job is EXECUTING and its worker has been silent for longer than its lease."""
+        return job_id in {job.id for job in self.lease_lost()}
+
     def lease_lost(self) -> tuple[Job, ...]:
         """The EXECUTING jobs whose worker has been silent for longer than its lease."""
         with self._lock:

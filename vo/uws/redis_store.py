@@ -235,6 +235,13 @@ class RedisJobStore:
         with _reachable():
             return bool(self._renew([_key(job_id)], [job_id, attempt, int(ttl_s * 1000)]))
 
+    def is_lost(self, job_id: str) -> bool:
+        """Whether the job is EXECUTING and its worker has been silent for longer than its lease."""
+        with _reachable(), self._redis.pipeline() as both:
+            both.hget(_key(job_id), "phase").exists(f"vo:lease:{job_id}")
+            phase, has_lease = both.execute()
+        return phase == Phase.EXECUTING and not has_lease
+
     def lease_lost(self) -> tuple[Job, ...]:
         """The EXECUTING jobs whose worker has been silent for longer than its lease."""
         running = [job for job in self.active() if job.phase is Phase.EXECUTING]

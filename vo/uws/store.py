@@ -128,6 +128,10 @@ class JobStore(Protocol):
         """Whether the worker of `attempt` still has the job; if so it keeps it for `ttl_s` more seconds."""
         ...
 
+    def is_lost(self, job_id: str) -> bool:
+        """Whether the job is EXECUTING and its worker has been silent for longer than its lease."""
+        ...
+
     def lease_lost(self) -> tuple[Job, ...]:
         """The EXECUTING jobs whose worker has been silent for longer than its lease."""
         ...

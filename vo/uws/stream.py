@@ -132,8 +132,7 @@ class SyncResponse(Response):
     def _has_ended(self) -> bool:
         """Whether nothing more will come: the job is final, or its worker has been silent for too long."""
         store = self._services.store
-        lost = (job.id for job in store.lease_lost())
-        return store.get(self._job.id).is_final or self._job.id in lost
+        return store.get(self._job.id).is_final or store.is_lost(self._job.id)
 
 
 async def _departure(receive: Receive) -> None:
