@@ -130,7 +130,8 @@ def transformed(node: Call) -> exp.Expr:
 def turned_position(matrix: Matrix, lon: float, lat: float) -> tuple[float, float]:
     """Longitude and latitude of a position in degrees after a rotation.
 
-    >>> turned_position(((0.0, 1.0, 0.0), (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0)), 100, 0)
+    >>> lon, lat = turned_position(((0.0, 1.0, 0.0), (-1.0, 0.0, 0.0), (0.0, 0.0, 1.0)), 100, 0)
+    >>> round(lon, 12), lat
     (10.0, 0.0)
     """
     along, up = math.radians(lon), math.radians(lat)
