@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "vo"
 
 LAYERS = """
 errors reserved lifeline compiled | log | catalog regions | result config
-adql | db votable | sample | formats tablefiles
+adql | db votable | sample | formats tablefiles | images
 auth dali access compression | page | vosi uws
 context
 tap sia footprint anomaly portal

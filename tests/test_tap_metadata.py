@@ -164,7 +164,7 @@ def test_an_empty_service_still_describes_itself() -> None:
 
 def test_capabilities_are_valid(assert_valid: Callable[[bytes], None]) -> None:
     """The document obeys VOSI, VODataService and TAPRegExt."""
-    assert_valid(capabilities(BASE, Config(), takes_uploads=True))
+    assert_valid(capabilities(BASE, Config(), PUBLISHED, takes_uploads=True))
 
 
 def test_capabilities_say_what_the_service_does() -> None:
@@ -173,7 +173,7 @@ def test_capabilities_say_what_the_service_does() -> None:
         maxrec_default=7, maxrec_limit=70, duration_default_s=8, duration_limit_s=80, upload_rows=9
     )
     read = pyvo_vosi.parse_capabilities(
-        io.BytesIO(capabilities(BASE + "/", config, takes_uploads=True)), pedantic=True
+        io.BytesIO(capabilities(BASE + "/", config, PUBLISHED, takes_uploads=True)), pedantic=True
     )
     tap = next(each for each in read if each.standardid == "ivo://ivoa.net/std/TAP")
     assert [(i.role, i.version, i.accessurls[0].content) for i in tap.interfaces] == [
@@ -195,16 +195,18 @@ def test_capabilities_say_what_the_service_does() -> None:
 
 def test_uploads_are_declared_where_they_work() -> None:
     """A database that takes no tables has no method of upload; a service that fetches has those of HTTP."""
-    without = etree.fromstring(capabilities(BASE, Config(), takes_uploads=False))
+    without = etree.fromstring(capabilities(BASE, Config(), PUBLISHED, takes_uploads=False))
     assert not without.xpath("//uploadMethod | //uploadLimit")
-    fetching = etree.fromstring(capabilities(BASE, Config(upload_from="public"), takes_uploads=True))
+    fetching = etree.fromstring(
+        capabilities(BASE, Config(upload_from="public"), PUBLISHED, takes_uploads=True)
+    )
     methods = [name.rpartition("-")[2] for name in fetching.xpath("//uploadMethod/@ivo-id")]
     assert methods == ["inline", "http", "https"]
 
 
 def test_every_declared_format_can_be_asked_for() -> None:
     """RESPONSEFORMAT takes each media type and alias of the document."""
-    document = etree.fromstring(capabilities(BASE, Config(), takes_uploads=True))
+    document = etree.fromstring(capabilities(BASE, Config(), PUBLISHED, takes_uploads=True))
     names = document.xpath("//outputFormat/mime/text() | //outputFormat/alias/text()")
     assert names
     assert all(find(name) for name in names)
@@ -212,7 +214,7 @@ def test_every_declared_format_can_be_asked_for() -> None:
 
 def test_endpoints_are_where_they_are_declared() -> None:
     """Capabilities, availability, tables and examples lie under /tap (T1, T6)."""
-    document = etree.fromstring(capabilities(BASE, Config(), takes_uploads=True))
+    document = etree.fromstring(capabilities(BASE, Config(), PUBLISHED, takes_uploads=True))
     assert document.xpath("//interface[not(@role)]/accessURL/text()") == [
         f"{BASE}/tap/{name}" for name in ("examples", "capabilities", "availability", "tables")
     ]

@@ -41,7 +41,8 @@ class Column:
     """A column as VOTable 1.4 (3.2) describes a FIELD, plus the flags of TAP_SCHEMA (TAP 1.1, 4.3).
 
     `name` is bare (never quoted); `arraysize` is None for scalars, for strings "*" or "8*" or "12";
-    `db_name` is the spelling in the database (None: as `name`).
+    `db_name` is the spelling in the database (None: as `name`); `prefix` is text that every value begins
+    with and the database does not store: the service's own URL, which changes from place to place.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Column:
     principal: bool = False
     std: bool = False
     db_name: str | None = None
+    prefix: str | None = None
 
     @property
     def is_string(self) -> bool:
@@ -180,10 +182,12 @@ class Catalog:
         return found[0] if len(found) == 1 else None
 
     def merged(self, other: Catalog) -> Catalog:
-        """Both catalogues in one; a schema that both name is taken from `other`."""
-        names = {schema.name.lower() for schema in other.schemas}
-        kept = tuple(schema for schema in self.schemas if schema.name.lower() not in names)
-        return Catalog(kept + other.schemas, "+".join(filter(None, (self.release, other.release))))
+        """Both catalogues in one; a table that both name is taken from `other`."""
+        ours = {schema.name.lower(): schema for schema in self.schemas}
+        theirs = {schema.name.lower() for schema in other.schemas}
+        kept = tuple(schema for name, schema in ours.items() if name not in theirs)
+        added = tuple(_united(ours.get(schema.name.lower()), schema) for schema in other.schemas)
+        return Catalog(kept + added, "+".join(filter(None, (self.release, other.release))))
 
     def to_json(self) -> str:
         """The catalogue as JSON, which `from_json` reads back equal."""
@@ -194,6 +198,15 @@ class Catalog:
         """The catalogue that `to_json` wrote."""
         raw = json.loads(text)
         return cls(tuple(_schema(item) for item in raw["schemas"]), raw["release"])
+
+
+def _united(first: Schema | None, second: Schema) -> Schema:
+    """The tables of both schemas, those of `second` behind the others and in place of their namesakes."""
+    if first is None:
+        return second
+    names = {table.name.lower() for table in second.tables}
+    kept = tuple(table for table in first.tables if table.name.lower() not in names)
+    return replace(first, tables=kept + second.tables, description=first.description or second.description)
 
 
 def _schema(raw: dict[str, Any]) -> Schema:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from vo import __version__, log
 from vo.app import run_web
@@ -16,9 +17,9 @@ from vo.catalog import Catalog
 from vo.check import check
 from vo.config import Config
 from vo.context import open_context
-from vo.errors import VOError
+from vo.errors import LoadError, VOError
 from vo.jobs import LANES
-from vo.load import ProgressLine, load_release, publish
+from vo.load import LoadedImages, ProgressLine, load_images, load_release, publish
 from vo.load import describe as describe_file
 from vo.sample import write_sample
 from vo.serve import serve
@@ -34,10 +35,14 @@ The shortest way to a running service:
 Your own tables:
 
   vo load my_release/    read my_release/release.yaml and the data files beside it
+  vo load images DIR     publish the FITS images below DIR, which stay where they are
   vo serve               serve every release loaded so far
 
 Every setting is a VO_* variable; the README lists them all.
 """
+
+LOAD_IMAGES = "load images"
+"""The command of two words."""
 
 SAMPLE = "sim1"
 """The release that --sample builds."""
@@ -45,7 +50,7 @@ SAMPLE = "sim1"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status is 0, or 1 after an error, which is told on stderr."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
         config = Config.from_env(
             data_dir=options.data,
@@ -61,6 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """The arguments with two words that make one command in one; a directory so called is `./images`."""
+    words = list(arguments)
+    return [" ".join(words[:2]), *words[2:]] if words[:2] == LOAD_IMAGES.split() else words
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,6 +97,13 @@ def _parser() -> argparse.ArgumentParser:
         "--describe", action="store_true", help="print a first release.yaml for the data file DIR instead"
     )
     loader.add_argument("--name", help="name of the release (default: that of its first schema)")
+    pictured = command(LOAD_IMAGES, _load_images, "Publish the FITS images below a directory.")
+    pictured.add_argument("source", type=Path, metavar="DIR", help="directory below VO_IMAGES_DIR")
+    pictured.add_argument("--release", help="release that they belong to (default: the only one)")
+    pictured.add_argument("--collection", help="obs_collection of ObsCore (default: the release's name)")
+    pictured.add_argument(
+        "--no-checksums", action="store_true", help="read headers alone, not all bytes of every file"
+    )
     publisher = command("publish", _publish, "Publish tables that are in Oracle already.")
     publisher.add_argument("source", type=Path, metavar="DIR", help="directory with release.yaml")
     publisher.add_argument("--owner", help="schema of Oracle with the tables (default: the account's own)")
@@ -171,6 +189,27 @@ def _load(options: argparse.Namespace, config: Config) -> None:
     _say(f"{loaded}\n")
 
 
+def _load_images(options: argparse.Namespace, config: Config) -> None:
+    loaded = _images_loaded(
+        config,
+        options.source,
+        release=options.release,
+        collection=options.collection,
+        checksums=not options.no_checksums,
+    )
+    _say(f"{loaded}\n")
+    if loaded.faults:
+        raise LoadError(f"{len(loaded.faults):,} files or images were left out.")
+
+
+def _images_loaded(config: Config, source: Path, **options: Any) -> LoadedImages:
+    progress = ProgressLine(sys.stderr)
+    try:
+        return load_images(source, config, report=progress, **options)
+    finally:
+        progress.end()
+
+
 def _publish(options: argparse.Namespace, config: Config) -> None:
     _say(f"{publish(options.source, config, owner=options.owner)}\n")
 
@@ -182,7 +221,7 @@ def _check(_options: argparse.Namespace, config: Config) -> None:
 
 def _greeting(config: Config, catalog: Catalog) -> str:
     """What a person may do next."""
-    base = config.base_url.rstrip("/") or f"http://{config.host}:{config.port}"
+    base = config.public_url
     url = f"{base}/tap"
     published = [table for table in catalog.tables() if table.schema != "TAP_SCHEMA"]
     largest = max(published, key=lambda table: table.nrows or 0, default=None)

@@ -22,7 +22,12 @@ class Config:
     data_dir: Path = _setting(Path("data"), "Directory of releases, results and, under `vo serve`, of Redis.")
     host: str = _setting("127.0.0.1", "Address on which the web server listens.")
     port: int = _setting(8000, "Port on which the web server listens.")
-    base_url: str = _setting("", "Public URL of the service; empty: taken from each request.")
+    base_url: str = _setting(
+        "", "Public URL of the service; empty: taken from each request, in stored links from host and port."
+    )
+    images_dir: str = _setting(
+        "", "Directory below which all images lie; empty: `images` in the data directory."
+    )
     state_url: str = _setting("", "Redis of jobs and queue (append-only); `vo serve` starts its own.")
     relay_url: str = _setting(
         "", "Redis that relays sync results (no persistence); `vo serve` starts its own."
@@ -111,6 +116,16 @@ class Config:
             if name in known:
                 values[known[name]] = _parsed(name, environ[name], types[known[name]])
         return cls(**{**values, **{key: value for key, value in overrides.items() if value is not None}})
+
+    @property
+    def public_url(self) -> str:
+        """The root of the service where no request tells it, without a slash at the end."""
+        return self.base_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    @property
+    def images_root(self) -> Path:
+        """The directory below which all images lie."""
+        return Path(self.images_dir) if self.images_dir else self.data_dir / "images"
 
     @property
     def releases_dir(self) -> Path:

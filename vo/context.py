@@ -111,6 +111,7 @@ def open_database(config: Config, describe: Describe) -> Iterator[Database]:
             memory=config.duckdb_memory,
             threads=config.duckdb_threads,
             temp_dir=spill_dir,
+            public_url=config.public_url,
         )
         with closing(database):
             yield database

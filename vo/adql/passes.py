@@ -12,9 +12,10 @@ from vo.adql import duckdb, oracle
 from vo.adql.columns import Columns, Queries
 from vo.adql.geometry import compile_geometry
 from vo.adql.grammar import Grammar
-from vo.adql.nodes import Call, call, collected, described
+from vo.adql.nodes import Call, call, collected, described, duplicate
 from vo.adql.problems import Problems, RefusalError, span_of
 from vo.adql.scans import scans
+from vo.adql.scopes import Source
 from vo.adql.tokens import deepest
 from vo.catalog import Catalog, Column
 from vo.result import Statement
@@ -126,6 +127,15 @@ def _stand_in(column: Column) -> exp.Expr:
     return node
 
 
+def _add_prefixes(query: Query) -> None:
+    """Put in front of stored values what all values of their column begin with."""
+    for node in collected(query.tree, exp.Column):
+        source = node.meta.get("source")
+        if isinstance(source, Source) and source.table is not None and described(node).prefix is not None:
+            prefix = exp.Literal.string(described(node).prefix)
+            node.replace(exp.Paren(this=exp.DPipe(this=prefix, expression=duplicate(node))))
+
+
 def _limit_rows(query: Query) -> None:
     """Ask for one row more than MAXREC, so that an overflow is seen (TAP 1.1, 2.7.4)."""
     if query.maxrec is None:
@@ -139,6 +149,7 @@ PASSES: tuple[Callable[[Query], None], ...] = (
     _compile_geometry,
     _drop_constant_terms,
     _cast_outputs,
+    _add_prefixes,
     _limit_rows,
 )
 """What is done to a resolved query, in this order."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from vo.catalog import Catalog, Schema, Table
+from vo.catalog import Catalog, Column, Schema, Table
 from vo.db.base import Database, Incoming
 from vo.db.duckdb_plan import Zones, account, quoted, rows_read, zones
 from vo.db.duckdb_regions import add_region_functions
@@ -59,10 +59,18 @@ class DuckDBDatabase:
     takes_tables = True
 
     def __init__(
-        self, releases_dir: Path, *, describe: Describe, memory: str, threads: int, temp_dir: Path
+        self,
+        releases_dir: Path,
+        *,
+        describe: Describe,
+        memory: str,
+        threads: int,
+        temp_dir: Path,
+        public_url: str = "",
     ) -> None:
         self._releases_dir = releases_dir
         self._describe = describe
+        self._public_url = public_url
         self._settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "threads": threads,
@@ -165,7 +173,8 @@ class DuckDBDatabase:
         try:
             catalog = Catalog()
             for name, *_ in fingerprint:
-                catalog = catalog.merged(_attached(connection, self._releases_dir / name))
+                attached = _attached(connection, self._releases_dir / name)
+                catalog = catalog.merged(_with_urls(attached, self._public_url))
             schema, tables = self._describe(catalog)
             _register(connection, schema, tables)
             add_region_functions(connection)
@@ -289,6 +298,25 @@ def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Catalog:
         for schema in catalog.schemas
     )
     return Catalog(schemas, catalog.release)
+
+
+def _with_urls(catalog: Catalog, public_url: str) -> Catalog:
+    """The catalogue with the service's URL in front of what is kept relative to it."""
+    schemas = tuple(
+        replace(
+            schema,
+            tables=tuple(
+                replace(table, columns=tuple(_with_url(column, public_url) for column in table.columns))
+                for table in schema.tables
+            ),
+        )
+        for schema in catalog.schemas
+    )
+    return Catalog(schemas, catalog.release)
+
+
+def _with_url(column: Column, public_url: str) -> Column:
+    return column if column.prefix is None else replace(column, prefix=public_url + column.prefix)
 
 
 def _register(connection: duckdb.DuckDBPyConnection, schema: Schema, tables: Mapping[str, pa.Table]) -> None:

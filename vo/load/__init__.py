@@ -1,8 +1,19 @@
 """`vo load`: a directory with a description and data files becomes a release that is served."""
 
 from vo.load.describe import describe
+from vo.load.images import LoadedImages, load_images
 from vo.load.progress import Progress, ProgressLine, Report
 from vo.load.publish import publish
 from vo.load.release import Loaded, load_release
 
-__all__ = ["Loaded", "Progress", "ProgressLine", "Report", "describe", "load_release", "publish"]
+__all__ = [
+    "Loaded",
+    "LoadedImages",
+    "Progress",
+    "ProgressLine",
+    "Report",
+    "describe",
+    "load_images",
+    "load_release",
+    "publish",
+]

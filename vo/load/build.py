@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,11 +16,9 @@ import pyarrow.compute as pc
 from vo.catalog import Catalog, Schema
 from vo.config import Config
 from vo.errors import LoadError
+from vo.load.new_file import NEW_FILE, new_file, quoted, write_catalog
 from vo.load.progress import Progress, Report
 from vo.load.rows import TableRows
-
-_FILE = "new_release"
-"""The alias of the file being built; names of three parts leave DuckDB nothing to guess."""
 
 _WATCH_S = 0.2
 
@@ -41,9 +38,9 @@ def build(
     maps prune; others keep the order of their files. What does not fit `config.duckdb_memory` is spilt
     to a directory beside `target`.
     """
-    with _attached(target, config) as connection:
+    with new_file(target, config) as connection:
         for schema in schemas:
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(_FILE, schema.name)}")
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(NEW_FILE, schema.name)}")
         counts = {table.described.table.qualified: _store(connection, table, report) for table in rows}
         catalog = Catalog(
             tuple(
@@ -52,42 +49,15 @@ def build(
             ),
             release,
         )
-        connection.execute(f"CREATE SCHEMA {_quoted(_FILE, 'vo_meta')}")
-        connection.execute(f"CREATE TABLE {_quoted(_FILE, 'vo_meta', 'catalog')} (json VARCHAR)")
-        connection.execute(
-            f"INSERT INTO {_quoted(_FILE, 'vo_meta', 'catalog')} VALUES (?)", [catalog.to_json()]
-        )
-        connection.execute(f"CHECKPOINT {_quoted(_FILE)}")
+        write_catalog(connection, catalog)
     return catalog
-
-
-@contextmanager
-def _attached(target: Path, config: Config) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB in memory with `target` attached, detached again at the end without a write-ahead log."""
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": config.duckdb_memory,
-        "threads": config.duckdb_threads,
-        "temp_directory": f"{target}.spill",
-        "preserve_insertion_order": True,
-    }
-    connection = duckdb.connect(config=settings)
-    try:
-        path = str(target).replace("'", "''")
-        connection.execute(f"ATTACH '{path}' AS {_quoted(_FILE)}")
-        yield connection
-        connection.execute(f"DETACH {_quoted(_FILE)}")
-    except duckdb.Error as error:
-        reason = str(error).strip().splitlines()[0]
-        raise LoadError(f"DuckDB could not write {target.name}: {reason}") from error
-    finally:
-        connection.close()
 
 
 def _store(connection: duckdb.DuckDBPyConnection, rows: TableRows, report: Report) -> int:
     """Create one table from its rows and say how many there are."""
     table = rows.described.table
-    path = _quoted(_FILE, table.schema, table.name)
-    order = f" ORDER BY {_quoted(table.spatial.index)} NULLS LAST" if table.spatial else ""
+    path = quoted(NEW_FILE, table.schema, table.name)
+    order = f" ORDER BY {quoted(table.spatial.index)} NULLS LAST" if table.spatial else ""
     stream = _Stream(rows)
     connection.register("incoming", pa.RecordBatchReader.from_batches(rows.schema, stream.batches()))
     try:
@@ -161,11 +131,11 @@ def _refuse_repeats(
     constraints = rows.described.constraints
     keys = [("primary key", constraints.primary)] if constraints.primary else []
     for what, names in [*keys, *(("unique key", names) for names in constraints.unique)]:
-        columns = ", ".join(_quoted(name) for name in names)
-        known = " AND ".join(f"{_quoted(name)} IS NOT NULL" for name in names)
+        columns = ", ".join(quoted(name) for name in names)
+        known = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in names)
         repeated = _run(
             connection,
-            f"SELECT {columns} FROM {_quoted(_FILE, table.schema, table.name)} WHERE {known} "
+            f"SELECT {columns} FROM {quoted(NEW_FILE, table.schema, table.name)} WHERE {known} "
             f"GROUP BY {columns} HAVING count(*) > 1 LIMIT 1",
             partial(report, Progress("check", table.qualified, count)),
         )
@@ -187,8 +157,3 @@ def _first_places(rows: TableRows, values: dict[str, object], count: int = 2) ->
         if len(places) >= count:
             break
     return places[:count]
-
-
-def _quoted(*names: str) -> str:
-    """`names` as a path of quoted identifiers."""
-    return ".".join('"' + name.replace('"', '""') + '"' for name in names)

@@ -17,7 +17,7 @@ class Progress:
     """A moment of a load: `stage` is `read`, `sort`, `store` or `check`, `table` is as in ADQL.
 
     `total` and `eta_s` are None in other stages than `read`, and where files do not say how many rows
-    they have.
+    they have. `unit` is what is counted.
     """
 
     stage: str
@@ -26,6 +26,7 @@ class Progress:
     total: int | None = None
     rows_per_s: float = 0.0
     eta_s: float | None = None
+    unit: str = "rows"
 
 
 Report = Callable[[Progress], None]
@@ -86,14 +87,14 @@ def text_of(progress: Progress) -> str:
     """
     parts = [progress.table, progress.stage]
     if progress.total is None:
-        parts.append(f"{progress.rows:,} rows")
+        parts.append(f"{progress.rows:,} {progress.unit}")
     else:
         part = progress.rows / progress.total if progress.total else 1.0
         filled = int(part * _BAR_WIDTH)
         parts.append(f"[{'#' * filled}{'-' * (_BAR_WIDTH - filled)}]  {part:.0%}".replace("%", " %"))
-        parts.append(f"{progress.rows:,} of {progress.total:,} rows")
+        parts.append(f"{progress.rows:,} of {progress.total:,} {progress.unit}")
     if progress.rows_per_s:
-        parts.append(f"{progress.rows_per_s:,.0f} rows/s")
+        parts.append(f"{progress.rows_per_s:,.0f} {progress.unit}/s")
     if progress.eta_s is not None:
         parts.append(f"{progress.eta_s:.0f} s left")
     return "  ".join(parts)

@@ -39,7 +39,13 @@ tables:
 """
 """The least that describes a release, told where a directory has no description."""
 
-_REFUSED_RELEASES = ("main", "memory", "system", "temp", "tap_schema", "tap_upload", "vo_meta")
+IMAGE_FILE = "images"
+"""The release file of the images of all releases, which has tables in their schemas."""
+
+_REFUSED_RELEASES = (
+    *("main", "memory", "system", "temp", "tap_schema", "tap_upload", "vo_meta", "ivoa"),
+    IMAGE_FILE,
+)
 """Names that the database or the service uses for something else."""
 
 
@@ -70,8 +76,8 @@ def load_release(
     """
     started = time.monotonic()
     description = described(source)
-    release = _release_name(name or description.schemas[0].name)
-    check = partial(_refuse_taken, description.schemas, release, config.releases_dir)
+    release = release_name(name or description.schemas[0].name)
+    check = partial(refuse_taken, description.schemas, release, config.releases_dir)
     check()
     rows = _opened(description)
     with replacing(config.releases_dir, release, check=check) as target:
@@ -104,7 +110,8 @@ def described(source: Path) -> Description:
     return read_description(path)
 
 
-def _release_name(name: str) -> str:
+def release_name(name: str) -> str:
+    """`name`; LoadError: a release cannot be called so."""
     if not is_regular(name) or name.lower() in _REFUSED_RELEASES:
         raise LoadError(
             f"A release cannot be called {name!r}.",
@@ -133,23 +140,41 @@ def _unread(rows: Sequence[TableRows]) -> Iterator[str]:
             yield f"{table.described.table.qualified}: left out, as not described: {names}."
 
 
-def _refuse_taken(schemas: Sequence[Schema], release: str, releases_dir: Path) -> None:
-    """Refuse a schema that another release publishes: of two, a query would find either."""
-    ours = {schema.name.lower(): schema.name for schema in schemas}
+def refuse_taken(schemas: Sequence[Schema], release: str, releases_dir: Path) -> None:
+    """Refuse a schema that another release publishes: of two, a query would find either.
+
+    The images of all releases are in one file, which shares schemas with them but no tables.
+    """
+    ours = {schema.name.lower(): schema for schema in schemas}
     for path in sorted(releases_dir.glob("*.duckdb")):
         if path.stem.lower() == release.lower() and path.stem != release:
             raise LoadError(f"There is a release {path.stem}, which differs from {release} in case only.")
         if path.stem == release:
             continue
-        for schema in _served(path).schemas:
-            if schema.name.lower() in ours:
-                raise LoadError(
-                    f"The schema {ours[schema.name.lower()]} is served by the release {path.stem} already.",
-                    hint=f"Rename the schema, load it as the release {path.stem}, or remove {path}.",
-                )
+        for schema in served(path).schemas:
+            mine = ours.get(schema.name.lower())
+            if mine is None:
+                continue
+            if IMAGE_FILE in (release, path.stem):
+                _refuse_table(mine, schema, path)
+                continue
+            raise LoadError(
+                f"The schema {mine.name} is served by the release {path.stem} already.",
+                hint=f"Rename the schema, load it as the release {path.stem}, or remove {path}.",
+            )
 
 
-def _served(path: Path) -> Catalog:
+def _refuse_table(mine: Schema, theirs: Schema, path: Path) -> None:
+    names = {table.name.lower() for table in theirs.tables}
+    for table in mine.tables:
+        if table.name.lower() in names:
+            raise LoadError(
+                f"The table {table.qualified} is served from {path.name} already.",
+                hint="Rename the table, or remove that file.",
+            )
+
+
+def served(path: Path) -> Catalog:
     """The catalogue within a release file."""
     escaped = str(path).replace("'", "''")
     with duckdb.connect() as connection:

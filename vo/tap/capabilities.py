@@ -11,8 +11,10 @@ from lxml.builder import ElementMaker
 
 from vo import vosi
 from vo.adql.features import FEATURES, Feature
+from vo.catalog import Catalog
 from vo.config import Config
 from vo.formats import FORMATS, Format
+from vo.images.tables import has_obscore
 
 _TAPREGEXT = {"tr": "http://www.ivoa.net/xml/TAPRegExt/v1.0"}
 _VERSIONS = {"2.0": "ivo://ivoa.net/std/ADQL#v2.0", "2.1": "ivo://ivoa.net/std/ADQL#v2.1"}
@@ -21,12 +23,13 @@ _UNKNOWN_BEFORE = "#features-adql-conditional"
 E = ElementMaker()
 
 
-def capabilities(base_url: str, config: Config, *, takes_uploads: bool) -> bytes:
+def capabilities(base_url: str, config: Config, catalog: Catalog, *, takes_uploads: bool) -> bytes:
     """The document; `base_url` is that of the whole service, of which TAP is the child `/tap`."""
     tap_url = f"{base_url.rstrip('/')}/tap"
     access = vosi.capability(
         "ivo://ivoa.net/std/TAP",
         vosi.interface(tap_url, use="base", role="std", version="1.1"),
+        *_data_models(catalog),
         _language(),
         *(_output_format(each) for each in FORMATS),
         *(_upload_methods(config) if takes_uploads else ()),
@@ -49,6 +52,12 @@ def capabilities(base_url: str, config: Config, *, takes_uploads: bool) -> bytes
         endpoints=("capabilities", "availability", "tables"),
         namespaces=_TAPREGEXT,
     )
+
+
+def _data_models(catalog: Catalog) -> Iterator[etree._Element]:
+    """The data models whose tables are there (TAPRegExt 1.0, 2.1; ObsCore 1.1, 5)."""
+    if has_obscore(catalog):
+        yield E.dataModel("ObsCore-1.1", {"ivo-id": "ivo://ivoa.net/std/ObsCore#core-1.1"})
 
 
 def _language() -> etree._Element:

@@ -124,8 +124,8 @@ async def table(request: Request) -> Response:
 async def show_capabilities(request: Request) -> Response:
     """What the service can do (TAPRegExt 1.0)."""
     context = _context(request)
-    takes_uploads = context.database.takes_tables
-    return _xml(capabilities(context.base_url(request), context.config, takes_uploads=takes_uploads))
+    takes_uploads, catalog = context.database.takes_tables, await _catalog(request)
+    return _xml(capabilities(context.base_url(request), context.config, catalog, takes_uploads=takes_uploads))
 
 
 async def availability(request: Request) -> Response:

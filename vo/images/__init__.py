@@ -1,0 +1,1 @@
+"""Images: what there is, where it lies, and the pixels in it."""

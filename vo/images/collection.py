@@ -1,0 +1,185 @@
+"""Looking images up: by identifier, position or tile, through ADQL, so that any database will do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from vo.adql import translate
+from vo.catalog import Table, quoted
+from vo.db.base import Database
+from vo.errors import NotFoundError, UsageError
+from vo.images.tables import IMAGES
+
+_IDS_A_QUERY = 500
+_LONGEST = 512  # characters of an identifier or name
+_RIGHT_ANGLE = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """One image as `<release>.images` has it, `file` being its absolute path below the image root.
+
+    Names, units and meanings are those of the table; `outline` are the vertices lon1, lat1, … in degrees.
+    """
+
+    release: str
+    file: Path
+    image_id: str
+    obs_publisher_did: str
+    obs_collection: str
+    path: str
+    hdu: int
+    mask_hdu: int | None
+    weight_hdu: int | None
+    band: str | None
+    tile: str | None
+    ra: float
+    dec: float
+    fov: float
+    outline: tuple[float, ...]
+    pixel_scale: float
+    naxis1: int
+    naxis2: int
+    exposure: float | None
+    t_min: float | None
+    t_max: float | None
+    em_min: float | None
+    em_max: float | None
+    header: str
+    checksum: str | None
+    file_size: int
+    file_date: datetime
+
+
+_COLUMNS = tuple(field.name for field in fields(ImageFile) if field.name not in ("release", "file"))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCollection:
+    """The images of `database`, whose files lie below `root`."""
+
+    database: Database
+    root: Path
+
+    def releases(self) -> tuple[str, ...]:
+        """The releases that have images."""
+        return tuple(table.schema for table in self._tables(None))
+
+    def by_ids(self, ids: Sequence[str]) -> list[ImageFile]:
+        """The images whose obs_publisher_did is among `ids`, in any order; IVOIDs compare without case.
+
+        What is no identifier of an image is not among them.
+        """
+        known = sorted({each.lower() for each in ids})
+        return [
+            image
+            for start in range(0, len(known), _IDS_A_QUERY)
+            for image in self._select(
+                f"LOWER(obs_publisher_did) IN ({_literals(known[start : start + _IDS_A_QUERY])})", None
+            )
+        ]
+
+    def by_position(
+        self,
+        ra: float,
+        dec: float,
+        *,
+        radius: float = 0.0,
+        bands: Sequence[str] = (),
+        release: str | None = None,
+    ) -> list[ImageFile]:
+        """The images with some of the circle of `radius` degrees around a position, in degrees (ICRS).
+
+        Those come first whose middle is the nearest. UsageError: there is no such position or radius.
+        """
+        if not (math.isfinite(ra) and abs(dec) <= _RIGHT_ANGLE and 0.0 <= radius <= _RIGHT_ANGLE):
+            raise UsageError(f"There is no circle of {radius} degrees around ({ra}, {dec}).")
+        point = f"POINT({_number(ra % 360.0)}, {_number(dec)})"
+        found = f"CONTAINS({point}, outline)"
+        if radius:
+            found = f"INTERSECTS(CIRCLE({point}, {_number(radius)}), outline)"
+        images: list[ImageFile] = []
+        for table in self._tables(release):
+            # No image reaches farther than the largest one: the index of the middles finds the others.
+            reach = _number(min(_RIGHT_ANGLE, self._reach(table) + radius))
+            near = f"DISTANCE(POINT(ra, dec), {point}) <= {reach}"
+            images += self._of(table, f"{near} AND 1 = {found}{_of_bands(bands)}")
+        return sorted(images, key=lambda image: (_apart(ra, dec, image), image.obs_publisher_did))
+
+    def by_tile(self, tile: str, *, bands: Sequence[str] = (), release: str | None = None) -> list[ImageFile]:
+        """The images of a tile, by its name to the letter."""
+        return self._select(f"tile IN ({_literals([tile])}){_of_bands(bands)}", release)
+
+    def _tables(self, release: str | None) -> list[Table]:
+        tables = [table for table in self.database.catalog().tables() if _is_images(table)]
+        if release is None:
+            return tables
+        found = [table for table in tables if table.schema.lower() == release.lower()]
+        if not found:
+            raise NotFoundError(f"There are no images of a release {release[:80]!r}.")
+        return found
+
+    def _select(self, condition: str, release: str | None) -> list[ImageFile]:
+        return [image for table in self._tables(release) for image in self._of(table, condition)]
+
+    def _of(self, table: Table, condition: str) -> Iterator[ImageFile]:
+        names = ", ".join(map(quoted, _COLUMNS))
+        query = f"SELECT {names} FROM {table.qualified} WHERE {condition}"  # noqa: S608  literals quoted below
+        for row in self._rows(query):
+            outline = tuple(row.pop("outline"))
+            yield ImageFile(table.schema, self._below_root(row["path"]), outline=outline, **row)
+
+    def _reach(self, table: Table) -> float:
+        """Degrees from the middle of an image to its farthest corner, of the largest image."""
+        (row,) = self._rows(f"SELECT MAX(fov) AS fov FROM {table.qualified}")  # noqa: S608  a published name
+        return (row["fov"] or 0.0) / 2 * (1 + 1e-9)
+
+    def _rows(self, query: str) -> Iterator[dict[str, Any]]:
+        statement = translate(query, self.database.catalog(), dialect=self.database.dialect)
+        with self.database.stream(statement) as result:
+            names = [column.name for column in statement.columns]
+            for batch in result:
+                yield from batch.rename_columns(names).to_pylist()
+
+    def _below_root(self, path: str) -> Path:
+        """The file; NotFoundError: a link or a path of the table leads out of the image root."""
+        top = self.root.resolve()
+        file = (top / path).resolve()
+        if not file.is_relative_to(top):
+            raise NotFoundError(f"The image {path} is not below the image root.")
+        return file
+
+
+def _is_images(table: Table) -> bool:
+    return table.name == IMAGES and all(table.column(name, exact=True) for name in _COLUMNS)
+
+
+def _literals(texts: Iterable[str]) -> str:
+    r"""Texts as string literals of ADQL (2.1.4), a quote inside doubled; those that no image has left out.
+
+    >>> _literals(["a", "it's", "a\n"]), _literals(["\0"])
+    ("'a', 'it''s'", "''")
+    """
+    plain = [text for text in texts if text.isascii() and text.isprintable() and len(text) <= _LONGEST]
+    return ", ".join("'" + text.replace("'", "''") + "'" for text in plain or [""])
+
+
+def _of_bands(bands: Sequence[str]) -> str:
+    return f" AND band IN ({_literals(bands)})" if bands else ""
+
+
+def _number(value: float) -> str:
+    """A number of ADQL with every bit of a double."""
+    return repr(float(value))
+
+
+def _apart(ra: float, dec: float, image: ImageFile) -> float:
+    """A measure of the distance from the middle of an image: the square of half the chord."""
+    lat, other = math.radians(dec), math.radians(image.dec)
+    across = math.cos(lat) * math.cos(other) * math.sin(math.radians(image.ra - ra) / 2) ** 2
+    return math.sin((lat - other) / 2) ** 2 + across

@@ -1,0 +1,154 @@
+"""The two tables about images: `images` of each release, and `ivoa.obscore`, which is made from it by SQL."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from typing import Any, cast
+
+import pyarrow as pa
+
+from vo.catalog import Catalog, Column, Datatype, Schema, SpatialKey, Table
+from vo.images.inventory import ImageRecord
+
+IMAGES = "images"
+"""The name of the table of each release that says where its images lie."""
+
+LINKS = "/datalink/links?ID="
+"""Where the links of an image are, below the service's URL; its identifier follows."""
+
+_ONLY_THE_SERVICE_KNOWS = {"access_url": LINKS}
+_OBSCORE_MODEL = "obscore:"
+
+
+def images_table(release: str) -> Table:
+    """`<release>.images`: one row an image."""
+    return Table(
+        release,
+        IMAGES,
+        tuple(_column(row) for row in _rows("images.csv")),
+        "The images of the release: where they are on the sky, and in which file.",
+        spatial=SpatialKey("ra", "dec"),
+    )
+
+
+@cache
+def obscore_table() -> Table:
+    """`ivoa.obscore` (ObsCore 1.1, table 5 and erratum 1; the optional s_pixel_scale; three columns more)."""
+    return Table(
+        "ivoa",
+        "obscore",
+        tuple(_column(row) for row in _rows("obscore.csv")),
+        "The images of all releases as observations of the data model ObsCore 1.1.",
+        utype="ivo://ivoa.net/std/ObsCore#core-1.1",
+        spatial=SpatialKey("s_ra", "s_dec"),
+    )
+
+
+def has_obscore(catalog: Catalog) -> bool:
+    """Whether `catalog` publishes ivoa.obscore with every mandatory column (ObsCore 1.1, 3.1, table 1)."""
+    found = catalog.table("obscore", "ivoa")
+    return found is not None and all(
+        found.column(row["column"]) for row in _rows("obscore.csv") if "m" in row["flags"]
+    )
+
+
+def schemas(counts: Mapping[str, int]) -> tuple[Schema, ...]:
+    """What is published of `counts` images by release, the rows of obscore being those of all."""
+    return (
+        *(
+            Schema(release, (replace(images_table(release), nrows=count),), f"The release {release}.")
+            for release, count in counts.items()
+        ),
+        Schema(
+            "ivoa",
+            (replace(obscore_table(), nrows=sum(counts.values())),),
+            "Tables that the IVOA defines.",
+        ),
+    )
+
+
+def obscore_sql(release: str, source: str) -> str:
+    """The SELECT that makes rows of obscore of the `images` table `source`, with its sky index.
+
+    `release` must be an identifier, `source` a quoted path.
+    """
+    terms = ", ".join(
+        f'CAST({row["sql"].format(release=f"{release!r}")} AS {_SQL[column.datatype]}) AS "{column.name}"'
+        for row, column in zip(_rows("obscore.csv"), obscore_table().columns, strict=True)
+    )
+    return f"SELECT {terms}, hpx29, unit_x, unit_y, unit_z FROM {source}"  # noqa: S608  names of our own
+
+
+_SQL: Mapping[str, str] = {"char": "VARCHAR", "int": "INTEGER", "long": "BIGINT", "double": "DOUBLE"}
+
+
+def as_batch(records: Sequence[ImageRecord], release: str, identify: str) -> pa.RecordBatch:
+    """Rows of `<release>.images`; `identify` is what the IVOIDs begin with, `ivo://authority/collection`."""
+    columns = images_table(release).columns
+    rows = [_row(record, identify) for record in records]
+    schema = pa.schema([pa.field(column.name, column.arrow_type()) for column in columns])
+    return pa.RecordBatch.from_pylist(rows, schema=schema)
+
+
+def _row(record: ImageRecord, identify: str) -> dict[str, Any]:
+    outline, taken = record.footprint, record.observation
+    return {
+        "image_id": record.image_id,
+        "obs_publisher_did": f"{identify}?{record.image_id}",
+        "obs_collection": identify.rpartition("/")[2],
+        "path": record.path,
+        "hdu": record.image_hdu,
+        "mask_hdu": record.mask_hdu,
+        "weight_hdu": record.weight_hdu,
+        "ra": outline.ra,
+        "dec": outline.dec,
+        "fov": outline.fov,
+        "outline": outline.region,
+        "pixel_scale": outline.pixel_arcsec,
+        "naxis1": record.naxis1,
+        "naxis2": record.naxis2,
+        "header": record.header,
+        "checksum": record.checksum or None,
+        "file_size": record.stamp.size,
+        "file_date": record.stamp.modified.replace(tzinfo=None),
+        **{name: getattr(taken, name) for name in taken.__slots__},
+    }
+
+
+@cache
+def _rows(name: str) -> tuple[dict[str, str], ...]:
+    with (files("vo.images") / name).open(encoding="utf-8") as lines:
+        return tuple(csv.DictReader(lines))
+
+
+def _column(row: dict[str, str]) -> Column:
+    datatype, arraysize, xtype = _parts(row["datatype"])
+    return Column(
+        row["column"],
+        cast("Datatype", datatype),
+        arraysize=arraysize,
+        xtype=xtype,
+        unit=row["unit"] or None,
+        ucd=row["ucd"] or None,
+        utype=_OBSCORE_MODEL + row["utype"] if row.get("utype") else None,
+        description=row["description"],
+        principal="p" in row["flags"],
+        std="s" in row["flags"],
+        indexed="i" in row["flags"],
+        prefix=_ONLY_THE_SERVICE_KNOWS.get(row["column"]),
+    )
+
+
+def _parts(text: str) -> tuple[str, str | None, str | None]:
+    """Datatype, arraysize and xtype, which may have colons of its own.
+
+    >>> _parts("char:*:adql:REGION"), _parts("int")
+    (('char', '*', 'adql:REGION'), ('int', None, None))
+    """
+    datatype, _, rest = text.partition(":")
+    arraysize, _, xtype = rest.partition(":")
+    return datatype, arraysize or None, xtype or None
