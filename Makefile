@@ -75,7 +75,7 @@ clean:
 		{ echo "On Debian: apt-get install python3-venv"; rm -rf .venv; exit 1; }
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
-	$(BIN)/python -c 'from vo.votable import warm_up; warm_up()'
+	$(BIN)/python -c 'from vo.worker import warm_up; warm_up()'
 	@touch $@
 
 .venv/installed-dev: .venv/installed

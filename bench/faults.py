@@ -32,7 +32,7 @@ import httpx
 import psutil
 from redis import Redis
 
-from vo.votable import warm_up
+from vo.worker import warm_up
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 

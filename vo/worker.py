@@ -22,6 +22,7 @@ from celery.signals import (
 )
 from redis import Redis
 
+from vo import regions, votable
 from vo.config import Config
 from vo.context import Context, open_context
 from vo.errors import TransientError, VOError
@@ -34,7 +35,6 @@ from vo.uws.lanes import Lane, lanes
 from vo.uws.pool import Pool, Seat
 from vo.uws.queue import TASK, celery_app
 from vo.uws.run import worker_name
-from vo.votable import warm_up
 
 TASKS_PER_PROCESS = 2_000
 """Jobs after which a pool process is replaced, against slow growth of its memory."""
@@ -144,6 +144,12 @@ def worker_app(config: Config, lane: Lane) -> Celery:
 
 def _keep_logging(**_signal: Any) -> None:
     """Who listens to the signal of Celery answers for logging; `vo.log` has seen to it."""
+
+
+def warm_up() -> None:
+    """Have all compiled loops ready."""
+    regions.warm_up()
+    votable.warm_up()
 
 
 def run_worker(config: Config, lane_name: str) -> None:

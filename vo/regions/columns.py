@@ -55,11 +55,6 @@ def centroid(shape: Column) -> pa.Array:
     return pairs.cast(pa.list_(pa.float64()))
 
 
-def balls(shape: Column) -> list[pa.Array]:
-    """x, y, z and radius of a ball in space around each shape: shapes whose balls are apart do not meet."""
-    return [_numbers(column) for column in _balls(_rows(shape)).T]
-
-
 # --- loops
 
 
@@ -145,19 +140,6 @@ def _centroids(rows: Rows) -> Numbers:
         if is_shape(given):
             found[row, 0], found[row, 1] = shapes.centroid(shape_of(given))
     return found
-
-
-@compiled
-def _balls(rows: Rows) -> Numbers:
-    found = np.full((len(rows[1]), 4), np.nan)
-    for row in range(len(found)):
-        given = rows[0][rows[1][row] : rows[2][row]]
-        if is_shape(given):
-            found[row, 0], found[row, 1], found[row, 2], found[row, 3] = shapes.ball(shape_of(given))
-    return found
-
-
-# --- Arrow
 
 
 def _plain(column: Column) -> pa.Array:

@@ -22,7 +22,7 @@ from vo.regions.polygons import (
     polygons_meet,
     vertices_of,
 )
-from vo.regions.vectors import BORDER, Vector, Vectors, angle, dot, length, minus, unit, vertex
+from vo.regions.vectors import BORDER, Vector, Vectors, angle, unit, vertex
 
 Shape = tuple[Vector, float, Vectors, Frame]
 """Centre and radius (radians; that of a point is 0), vertices and frame of a polygon (none: a circle)."""
@@ -134,20 +134,3 @@ def centroid(shape: Shape) -> tuple[float, float]:
     """Longitude and latitude of the centre of mass, in degrees."""
     x, y, z = polygon_centroid(shape[2]) if len(shape[2]) > 0 else shape[0]
     return math.degrees(math.atan2(y, x)) % 360, math.degrees(math.atan2(z, math.hypot(x, y)))
-
-
-@compiled
-def ball(shape: Shape) -> tuple[float, float, float, float]:
-    """A ball in space around the shape: centre on the sphere and radius, a little wider than it need be.
-
-    Two shapes whose balls are apart do not meet.
-    """
-    centre, radius, vertices, frame = shape
-    reach = 2 * math.sin(min(max(radius, 0.0), math.pi) / 2)
-    if len(vertices) > 0 and not frame[3]:
-        reach = 2.0
-    for i in range(len(vertices)):
-        reach = max(reach, length(minus(vertex(vertices, i), centre)))
-    if dot(centre, centre) == 0:
-        centre, reach = (1.0, 0.0, 0.0), 2.0
-    return centre[0], centre[1], centre[2], reach * (1 + 1e-12) + 4 * BORDER
