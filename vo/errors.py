@@ -18,6 +18,7 @@ VOError                      500  FatalFault
 ├── CancelledError           499  UsageFault     the job was aborted or its client left
 ├── ReportedError            any  any            what a worker said of a job
 ├── ConfigError              500  FatalFault     the service is set up wrongly
+├── ImageError               500  FatalFault     an image file that is broken, or not what it should be
 └── LoadError                400  UsageFault     a release that cannot be loaded
 
 The words are those of SIA 2.0 (3.2) and DataLink 1.1 (3.3); TAP and DALI name none.
@@ -189,6 +190,10 @@ class ReportedError(VOError):
 
 class ConfigError(VOError):
     """The service is set up wrongly; the message names the setting and how to mend it."""
+
+
+class ImageError(VOError):
+    """An image file that cannot be used: missing, cut short, not FITS, without the image or WCS asked for."""
 
 
 class LoadError(UsageError):

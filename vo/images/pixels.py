@@ -1,0 +1,157 @@
+"""Boxes of pixels of an image, read without the rest of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vo.errors import UsageError
+from vo.images import dither
+from vo.images.decode import Wanted, decoded_tiles
+from vo.images.image import Image
+from vo.images.tiles import TileTable
+
+Pixels = NDArray[Any]
+"""Rows of pixels, the lowest first, in the byte order of the machine."""
+
+_TYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
+_OFFSETS = {8: -128, 16: 1 << 15, 32: 1 << 31, 64: 1 << 63}  # BZERO of the other sign (FITS 4.0, 5.2.5)
+_WIDE = 16  # BITPIX up to which single precision holds all integers
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Box:
+    """Columns from `left` up to `right` and rows from `bottom` up to `top`, exclusive, counted from 0."""
+
+    left: int
+    bottom: int
+    right: int
+    top: int
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.top - self.bottom
+
+    def within(self, width: int, height: int) -> Box | None:
+        """What an image of that size has of it; None if nothing.
+
+        >>> Box(-3, 5, 4, 9).within(10, 8)
+        Box(left=0, bottom=5, right=4, top=8)
+        """
+        left, bottom = max(self.left, 0), max(self.bottom, 0)
+        right, top = min(self.right, width), min(self.top, height)
+        return Box(left, bottom, right, top) if left < right and bottom < top else None
+
+
+def read_box(image: Image, box: Box) -> Pixels:
+    """The pixels as they are stored: BSCALE, BZERO and BLANK are not applied, compression is undone."""
+    if box.within(image.width, image.height) != box:
+        raise UsageError(f"{box} is not in an image of {image.width} by {image.height} pixels.")
+    if image.tiles is not None:
+        return _from_tiles(image, image.tiles, box)
+    kind = np.dtype(_TYPES[image.bitpix])
+    start = image.data_offset + (box.bottom * image.width + box.left) * kind.itemsize
+    pitch, size = image.width * kind.itemsize, box.width * kind.itemsize
+    found = image.file.read_rows(start, pitch=pitch, size=size, rows=box.height)
+    return found.view(kind.newbyteorder(">")).astype(kind).reshape(box.height, box.width)
+
+
+def _from_tiles(image: Image, table: TileTable, box: Box) -> Pixels:
+    out = np.empty((box.height, box.width), _TYPES[image.bitpix])
+    parts = _touched(table, box)
+    for wanted, tile, quantised in decoded_tiles(table, list(parts), image.decoded):
+        width, height = table.tile_size(wanted.row)
+        down, along = divmod(wanted.row, table.across)
+        left, bottom = along * table.tile[0], down * table.tile[1]
+        part = Box(box.left - left, box.bottom - bottom, box.right - left, box.top - bottom)
+        inside = part.within(width, height)
+        if inside is None:
+            continue
+        place = out[
+            bottom + inside.bottom - box.bottom : bottom + inside.top - box.bottom,
+            left + inside.left - box.left : left + inside.right - box.left,
+        ]
+        if quantised:
+            _restore(table, wanted.row, tile, inside, place)
+        else:
+            _copy(table, wanted.row, tile, inside, place)
+    return out
+
+
+def _touched(table: TileTable, box: Box) -> list[Wanted]:
+    """The tiles that a box touches, and how much of each."""
+    found = []
+    for down in range(box.bottom // table.tile[1], (box.top - 1) // table.tile[1] + 1):
+        for along in range(box.left // table.tile[0], (box.right - 1) // table.tile[0] + 1):
+            row = down * table.across + along
+            width, height = table.tile_size(row)
+            rows = min(box.top - down * table.tile[1], height)
+            columns = min(box.right - along * table.tile[0], width)
+            found.append(Wanted(row, (rows - 1) * width + columns))
+    return found
+
+
+def _restore(table: TileTable, row: int, tile: Pixels, part: Box, out: Pixels) -> None:
+    scale, zero = table.scaling(row) or (1.0, 0.0)
+    method, seed = table.dithering
+    dither.restore(
+        tile,
+        table.tile_size(row)[0],
+        part.left,
+        part.bottom,
+        scale,
+        zero,
+        table.blank(row),
+        method,
+        row + seed,
+        dither.random_numbers(),
+        out,
+    )
+
+
+def _copy(table: TileTable, row: int, tile: Pixels, part: Box, out: Pixels) -> None:
+    width = table.tile_size(row)[0]
+    rows = len(tile) // width
+    full = tile[: rows * width].reshape(rows, width)
+    whole = min(part.top, rows)
+    out[: whole - part.bottom] = full[part.bottom : whole, part.left : part.right]
+    if whole < part.top:  # the tile was decoded up to the middle of its last row
+        out[-1] = tile[whole * width + part.left : whole * width + part.right]
+
+
+def physical(image: Image, stored: Pixels) -> Pixels:
+    """What the stored pixels mean: BZERO + BSCALE x, NaN for BLANK (FITS 4.0, 4.4.2.5).
+
+    Integers stay integers where only their sign was moved (FITS 4.0, 5.2.5) and none is BLANK.
+    """
+    scale, zero = (image.header.get(name, default) for name, default in (("BSCALE", 1), ("BZERO", 0)))
+    blank = image.header.get("BLANK") if image.bitpix > 0 else None
+    empty = None if blank is None else stored == blank
+    if empty is None or not empty.any():
+        if (scale, zero) == (1, 0):
+            return stored
+        if scale == 1 and zero == _OFFSETS.get(image.bitpix):
+            return _other_sign(stored)
+        empty = None
+    kind = np.dtype(np.float32 if abs(image.bitpix) <= _WIDE or image.bitpix == -32 else np.float64)  # noqa: PLR2004
+    found: Pixels = stored.astype(kind) * kind.type(scale) + kind.type(zero)
+    if empty is not None:
+        found[empty] = np.nan
+    return found
+
+
+def _other_sign(stored: Pixels) -> Pixels:
+    """Bytes as numbers with a sign, wider integers without: the highest bit is turned over."""
+    width = stored.dtype.itemsize
+    flipped = stored.view(f"u{width}") ^ np.array(1 << (8 * width - 1), f"u{width}")
+    found: Pixels = flipped.view(f"{'i' if width == 1 else 'u'}{width}")
+    return found
