@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from vo.images.tiles import TileTable
 Pixels = NDArray[Any]
 """Rows of pixels, the lowest first, in the byte order of the machine."""
 
+_LITTLE_ENDIAN = sys.byteorder == "little"
 _TYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
 _OFFSETS = {8: -128, 16: 1 << 15, 32: 1 << 31, 64: 1 << 63}  # BZERO of the other sign (FITS 4.0, 5.2.5)
 _WIDE = 16  # BITPIX up to which single precision holds all integers
@@ -62,7 +64,8 @@ def read_box(image: Image, box: Box) -> Pixels:
     start = image.data_offset + (box.bottom * image.width + box.left) * kind.itemsize
     pitch, size = image.width * kind.itemsize, box.width * kind.itemsize
     found = image.file.read_rows(start, pitch=pitch, size=size, rows=box.height)
-    return found.view(kind.newbyteorder(">")).astype(kind).reshape(box.height, box.width)
+    pixels = found.view(kind).reshape(box.height, box.width)
+    return pixels.byteswap(inplace=True) if _LITTLE_ENDIAN else pixels
 
 
 def _from_tiles(image: Image, table: TileTable, box: Box) -> Pixels:

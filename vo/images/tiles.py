@@ -96,7 +96,7 @@ class TileTable:
         value = self.unit.keywords.get(name)
         return float(value) if isinstance(value, int | float) else None
 
-    @property
+    @cached_property
     def _heap(self) -> int:
         axes = self.unit.axes()
         return self.unit.data_offset + self.unit.whole("THEAP", 0, 2**50, axes[0] * axes[1])
