@@ -11,8 +11,8 @@ from typing import Any
 
 from astropy.io.fits import Card, VerifyError
 
-from vo.images.rawcards import BLOCK, CARD, Cards, card, keyword, split, without
 from vo.images.files import FitsFile
+from vo.images.rawcards import BLOCK, CARD, Cards, card, keyword, split, without
 
 _CHUNK = 16 * BLOCK
 _MAX_HEADER = 4096 * BLOCK  # 147,456 cards

@@ -10,10 +10,10 @@ from astropy.io.fits import Header
 
 from vo.errors import ImageError
 from vo.images.cache import Recent
-from vo.images.rawcards import Cards
 from vo.images.decode import Decoded
 from vo.images.files import FitsFile, file_key
 from vo.images.headers import Unit, image_cards, units
+from vo.images.rawcards import Cards
 from vo.images.tiles import TileTable, tile_table
 
 
