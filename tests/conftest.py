@@ -20,7 +20,7 @@ from vo.serve import redis_server as redis_program
 sys.path.insert(0, str(Path(__file__).parent))  # modules that several tests import: contracts, asgi
 pytest.register_assert_rewrite("contracts", "service")
 
-from service import Service, serving, small_sample  # noqa: E402  found by the line above
+from service import Service, serving, small_images, small_sample  # noqa: E402  found by the line above
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +80,12 @@ def assert_valid() -> Callable[[bytes], None]:
 def sample_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with a small sample release, built once."""
     return small_sample(tmp_path_factory.mktemp("sample"))
+
+
+@pytest.fixture(scope="session")
+def image_data(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with the small sample release and images of three of its tiles, built once."""
+    return small_images(sample_data, tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="session")

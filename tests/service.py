@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,8 +18,8 @@ from typing import Any
 import httpx
 import psutil
 
-from vo.load import load_release
-from vo.sample import write_sample
+from vo.load import load_images, load_release
+from vo.sample import Order, image_tiles, write_images, write_sample
 
 from loading import config_of  # isort: skip  a module of the tests
 
@@ -90,6 +91,21 @@ def small_sample(directory: Path) -> Path:
     write_sample(source, objects=OBJECTS)
     load_release(source, config_of(directory / "data"), name="sim1")
     return directory / "data"
+
+
+def small_images(sample: Path, directory: Path) -> Path:
+    """A data directory with the release of `sample` and images: two tiles beside RA 0h, and one at the pole.
+
+    Each in g, r and i, of 500 x 500 pixels of 5.26 arcsec, as <data>/images/sim1/<tile>_<band>.fits.fz.
+    """
+    data = directory / "data"
+    (data / "releases").mkdir(parents=True)
+    shutil.copy(sample / "releases" / "sim1.duckdb", data / "releases")
+    tiles = image_tiles()
+    order = Order(bands=("g", "r", "i"), pixels=500, objects=OBJECTS)
+    write_images(data / "images" / "sim1", order, tiles=[*tiles[:2], tiles[-1]])
+    load_images(data / "images" / "sim1", config_of(data), release="sim1")
+    return data
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -21,7 +22,8 @@ from vo.errors import LoadError, VOError
 from vo.jobs import LANES
 from vo.load import LoadedImages, ProgressLine, load_images, load_release, publish
 from vo.load import describe as describe_file
-from vo.sample import write_sample
+from vo.load.release import IMAGE_FILE
+from vo.sample import write_images, write_sample
 from vo.serve import serve
 from vo.sweep import sweep
 from vo.tap.schema import describe
@@ -127,13 +129,16 @@ def _add_servers(command: Callable[..., _Command]) -> None:
 
 
 def _serve(options: argparse.Namespace, config: Config) -> None:
-    if options.sample and not (config.releases_dir / f"{SAMPLE}.duckdb").exists():
-        _build_sample(config)
+    if options.sample:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        if not (config.releases_dir / f"{SAMPLE}.duckdb").exists():
+            _build_sample(config)
+        if not (config.releases_dir / f"{IMAGE_FILE}.duckdb").exists():
+            _build_sample_images(config)
     serve(config, on_ready=lambda catalog: _say(_greeting(config, catalog)))
 
 
 def _build_sample(config: Config) -> None:
-    config.data_dir.mkdir(parents=True, exist_ok=True)
     progress = ProgressLine(sys.stderr)
     sys.stderr.write("Building the sample release (synthetic; once, in about half a minute)\n")
     with tempfile.TemporaryDirectory(dir=config.data_dir, prefix="sample-") as directory:
@@ -143,6 +148,23 @@ def _build_sample(config: Config) -> None:
         finally:
             progress.end()
     sys.stderr.write(f"{loaded}\n")
+
+
+def _build_sample_images(config: Config) -> None:
+    sys.stderr.write("Painting its images (once, in about a quarter of a minute)\n")
+    directory = config.images_root / SAMPLE
+    processes = min(2, os.cpu_count() or 1)
+    write_images(
+        directory,
+        processes=processes,
+        progress=lambda what, part: _tell(f"{what}  {part * 100:.0f} %"),
+    )
+    _tell(str(_images_loaded(config, directory, release=SAMPLE)))
+
+
+def _tell(line: str) -> None:
+    """Tell how far the work is."""
+    sys.stderr.write(f"{line}\n")
 
 
 def _web(_options: argparse.Namespace, config: Config) -> None:
