@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from adql.oracle_release import missing
 from astropy import units
 from astropy.coordinates import Latitude, Longitude
 from cdshealpix.nested import lonlat_to_healpix
@@ -132,6 +134,24 @@ def double_server(*arguments: str) -> Iterator[OracleServer]:
             assert process.stdin is not None
             process.stdin.close()
             process.wait(20)
+
+
+@contextmanager
+def filled_server(kind: str) -> Iterator[OracleServer]:
+    """A server with the tables: the double as 19c or 23ai, or the `live` one; the test is skipped without."""
+    if kind == "live":
+        real = real_server()
+        if real is None:
+            pytest.skip("VO_TEST_ORACLE_DSN names no server")
+        fill(real)
+        yield real
+        return
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with double_server(kind) as double:
+        fill(double)
+        yield double
 
 
 def fill(server: OracleServer) -> None:

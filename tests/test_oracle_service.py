@@ -19,16 +19,13 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from adql.oracle_release import missing
 from astropy.io.votable import parse_single_table
 from oracle_server import (
     DESCRIPTION,
     ODDITIES,
     STARS,
     OracleServer,
-    double_server,
-    fill,
-    real_server,
+    filled_server,
     star_columns,
     vo,
 )
@@ -51,19 +48,8 @@ SLOW = (
 @pytest.fixture(scope="module", params=["19c", "23ai", "live"])
 def server(request: pytest.FixtureRequest) -> Iterator[OracleServer]:
     """A server with the tables of `oracle_server`, nothing published yet."""
-    if request.param == "live":
-        real = real_server()
-        if real is None:
-            pytest.skip("VO_TEST_ORACLE_DSN names no server")
-        fill(real)
-        yield real
-        return
-    reason = missing()
-    if reason is not None:
-        pytest.skip(reason)
-    with double_server(request.param) as double:
-        fill(double)
-        yield double
+    with filled_server(request.param) as filled:
+        yield filled
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +238,7 @@ def test_a_lost_server_is_a_transient_fault(oracle: Service, published: OracleSe
     double.tell("hang up")
     asking.join(20)
     fails(answers[0], 503, "The database closed the connection")
+    assert int(answers[0].headers["retry-after"]) > 0
     assert rows(oracle.sync("SELECT COUNT(*) AS n FROM vo_test_stars"))[0]["n"] == STARS
 
 

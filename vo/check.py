@@ -9,12 +9,16 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from vo.adql import translate
-from vo.catalog import Catalog, Table
+from vo.catalog import Catalog, Column, Table
 from vo.config import Config
 from vo.context import open_database
-from vo.db.base import Database
+from vo.db.base import Database, Incoming
 from vo.errors import ConfigError, TransientError, VOError
 from vo.tap.schema import describe
+from vo.tap.upload import SCHEMA
+
+_INCOMING = Incoming(Table(SCHEMA, "checked", (Column("number", "long"),)), ())
+"""A table such as queries bring along."""
 
 
 def check(config: Config) -> Iterator[str]:
@@ -46,6 +50,9 @@ def _releases(config: Config) -> str:
             catalog = database.catalog()
             for table in catalog.tables():
                 _try(database, catalog, table)
+            if database.takes_tables:
+                with database.holding(SCHEMA, [_INCOMING]):  # an account may lack the privilege
+                    pass
     except TransientError as error:
         raise ConfigError(
             f"{config.oracle_dsn} does not answer: {error}", hint="Start it, or mend VO_ORACLE_DSN."

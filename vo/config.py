@@ -95,6 +95,7 @@ class Config:
     oracle_connections: int = _setting(4, "Sessions of Oracle for each process at the most.")
     oracle_wait_s: int = _setting(10, "Seconds that a query waits for a free session.")
     oracle_catalog: str = _setting("VO_CATALOG", "Table that `vo publish` writes, perhaps SCHEMA.TABLE.")
+    oracle_uploads: int = _setting(0, "1: queries may bring tables; the account needs CREATE TABLE. 0: none.")
     log_level: str = _setting("info", "debug, info, warning or error.")
     log_format: str = _setting("auto", "json, text, or auto: text on a terminal and JSON elsewhere.")
 

@@ -25,7 +25,6 @@ from vo.errors import (
     NotFoundError,
     ReportedError,
     TooLargeError,
-    TransientError,
     UsageError,
     VOError,
 )
@@ -270,7 +269,7 @@ def error_response(request: Request, error: Exception) -> Response:
     if known.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("refused", status=known.status, error=str(known))
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    if isinstance(known, TransientError):
+    if known.retry_after_s is not None:
         headers["Retry-After"] = str(known.retry_after_s)
     form = accepted_form(request) or "votable"
     media_type, body = error_as(form, known)

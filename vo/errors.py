@@ -64,12 +64,13 @@ class Problem:
 class VOError(Exception):
     """A failure that a client may be told about: `message` is one line, `hint` says what to do next.
 
-    `problems` are the single faults of a query.
+    `problems` are the single faults of a query; `retry_after_s` says when to come back, if that helps.
     """
 
     code: ClassVar[str] = "FatalFault"
     status: ClassVar[int] = 500
     problems: tuple[Problem, ...] = ()
+    retry_after_s: int | None = None
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -181,9 +182,18 @@ class CancelledError(VOError):
 class ReportedError(VOError):
     """An error that happened in a worker, with the word and the status it had there."""
 
-    def __init__(self, message: str, *, code: str, status: int, problems: tuple[Problem, ...] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        status: int,
+        problems: tuple[Problem, ...] = (),
+        retry_after_s: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.problems = problems
+        self.retry_after_s = retry_after_s
         self.code = code  # type: ignore[misc]  # here the instance knows, as the class was the worker's
         self.status = status  # type: ignore[misc]
 

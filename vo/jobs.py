@@ -170,7 +170,7 @@ def _phase_after(error: VOError) -> Phase:
 def job_error(error: VOError) -> JobError:
     """The error summary of a failed job."""
     kind = "transient" if error.code == "TransientFault" else "fatal"
-    return JobError(str(error), kind, error.code, error.status, error.problems)
+    return JobError(str(error), kind, error.code, error.status, error.problems, error.retry_after_s)
 
 
 def ended(job: Job) -> datetime:

@@ -18,6 +18,7 @@ from adql.small_release import extra_table, stars_table
 from vo.adql import translate
 from vo.catalog import Catalog, Schema
 from vo.errors import QueryError
+from vo.reserved import RESERVED
 
 CATALOG = oracle_catalog(Catalog((Schema("sim1", (stars_table(), extra_table())),), "r1"))
 TOOL = Path(__file__).resolve().parents[1] / "oracle"
@@ -121,6 +122,9 @@ def test_rules_find_what_is_wrong(sql: str) -> None:
         "SELECT id FROM stars WHERE 1 = CONTAINS(POINT(ra, dec), POLYGON(9, -1, 11, -1, 10, 0, 11, 1))",
         "SELECT id FROM stars WHERE 1 = INTERSECTS(CIRCLE(ra, dec, 1), POLYGON(1, 1, 2, 1, 2, 2))",
         "SELECT s.id FROM stars s, extra e WHERE 1 = CONTAINS(POINT(s.ra, s.dec), e.disc)",
+        "SELECT id FROM stars WHERE 1 = CONTAINS(CIRCLE(ra, dec, 1), POLYGON(1, 1, 2, 1, 2, 2))",
+        "SELECT CENTROID(POLYGON(0, 0, 90, 0, 0, 90)) FROM stars",
+        "SELECT CAST('1 2' AS POINT) FROM stars",
         "SELECT ivo_string_agg(name, bands) FROM stars NATURAL JOIN extra",
         "SELECT id FROM stars NATURAL JOIN extra WHERE 1 = ivo_hasword(name, bands)",
         f"SELECT id FROM stars WHERE name = '{'x' * 4001}'",
@@ -129,8 +133,10 @@ def test_rules_find_what_is_wrong(sql: str) -> None:
 )
 def test_refusals(query: str) -> None:
     """What cannot be asked of Oracle is an error of the query that says so, never other SQL."""
-    with pytest.raises(QueryError, match=REFUSED):
+    with pytest.raises(QueryError, match=REFUSED) as caught:
         oracle(query)
+    shouted = set(re.findall(r"\b[A-Z_]{3,}\b", caught.value.problems[0].message))
+    assert shouted <= RESERVED | {"IVO_STRING_AGG", "IVO_HASWORD"}, "users know the words of ADQL alone"
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ _DICTIONARY = (
 
 _EXPLAIN = re.compile(r"EXPLAIN PLAN SET STATEMENT_ID = '(\w+)' FOR (.*)", re.DOTALL)
 _DISPLAY = "FROM TABLE(DBMS_XPLAN.DISPLAY('PLAN_TABLE', :1, 'TYPICAL'))"
+_PRIVATE = re.compile(r"CREATE PRIVATE TEMPORARY (TABLE .*) ON COMMIT PRESERVE DEFINITION", re.DOTALL)
 _ORA_NUMBERS: Mapping[int, int] = {
     42102: 942,
     42103: 942,
@@ -53,7 +54,12 @@ _WATCH_S = 0.02
 
 
 class H2Backend:
-    """Answers statements; `connect` makes another connection to one database of H2 in this process."""
+    """Answers statements; `connect` makes another connection to one database of H2 in this process.
+
+    With `makes_tables` off the account has lost the privilege CREATE TABLE.
+    """
+
+    makes_tables = True
 
     def __init__(self, connect: Callable[[], Java]) -> None:
         self._connect = connect
@@ -67,6 +73,8 @@ class H2Backend:
         """The answer of H2, whose errors get the numbers of Oracle."""
         if sql.startswith("LOCK TABLE"):  # H2 has no such statement, and a test writes alone
             return None
+        if sql.startswith("CREATE") and not self.makes_tables:
+            raise OraError(1031, "insufficient privileges")
         connection = self._connection(session)
         try:
             explained = _EXPLAIN.match(sql)
@@ -147,7 +155,8 @@ def _update(connection: Java, sql: str) -> None:
 
 
 def _for_h2(sql: str) -> str:
-    """Marks of binds as H2 writes them; and BITAND, which H2 has for BIGINT alone."""
+    """H2's own tables of a session, marks of binds as it writes them, and BITAND, which it has for BIGINT."""
+    sql = _PRIVATE.sub(r"CREATE LOCAL TEMPORARY \1 NOT PERSISTENT", sql)
     sql = sql.replace("NUMBER(19)", "BIGINT") if "BITAND" in sql else sql
     return re.sub(r"(?<=[ (]):(\d+)\b", r"?\1", sql)
 

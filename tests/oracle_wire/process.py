@@ -1,7 +1,8 @@
 """The double with H2 behind it in a process of its own: no fault of Java or of the driver hits the tests.
 
 `python -m oracle_wire.process 19c|23ai [directory with server.pem]` writes one line of JSON (dsn, user,
-password), then obeys the lines of its standard input until that ends: `hang up`, `refuse NUMBER`, `accept`.
+password), then obeys the lines of its standard input until that ends: `hang up`, `refuse NUMBER`, `accept`,
+`forbid tables`, `allow tables`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ def main(personality: str, directory: str | None = None) -> None:
                     double.refuse_with = int(number)
                 case ["accept"]:
                     double.refuse_with = None
+                case ["forbid" | "allow" as word, "tables"]:
+                    backend.makes_tables = word == "allow"
             sys.stdout.write("done\n")
             sys.stdout.flush()
 

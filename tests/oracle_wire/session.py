@@ -62,6 +62,7 @@ class Session:
         self._cursors: dict[int, Cursor] = {}
         self._last_cursor = 0
         self.in_transaction = False
+        self._only_reads = False
         self.statements: list[str] = []
         self.tags: dict[str, str] = {}
         self.pings = 0
@@ -186,7 +187,7 @@ class Session:
 
     def _end_transaction(self, *, keep: bool) -> bytes:
         self.at_end_of_transaction(keep)
-        self.in_transaction = False
+        self.in_transaction = self._only_reads = False
         return status()
 
     def _execute(self, request: Request) -> bytes:
@@ -229,6 +230,8 @@ class Session:
         self.statements.append(cursor.sql)
         if cursor.sql.startswith(("SET TRANSACTION", "ALTER SESSION")):
             return self._set(cursor.sql)
+        if self._only_reads and cursor.sql.startswith(_CHANGES):
+            raise OraError(1456, "may not perform insert, delete, update operation inside a READ ONLY ...")
         for binds in bound[:-1]:
             self._backend(cursor.sql, binds, self)
         answer = self._backend(cursor.sql, bound[-1], self)
@@ -246,7 +249,7 @@ class Session:
         if sql.startswith("SET TRANSACTION"):
             if self.in_transaction:
                 raise OraError(1453, "SET TRANSACTION must be first statement of transaction")
-            self.in_transaction = True
+            self.in_transaction = self._only_reads = True
         return self._ending()
 
     def _fetch(self, request: Request, cursor: int) -> bytes:

@@ -27,6 +27,7 @@ from vo.adql.oracle_functions import (
     is_binary,
     narrowed,
     refuse,
+    refuse_function,
     sql_type,
 )
 from vo.adql.oracle_tree import is_cut, prepare
@@ -258,7 +259,7 @@ class _Generator(OracleGenerator):
         of_doubles = name in OF_DOUBLES or (real and name in ("SUM", "MOD"))
         template = OF_DOUBLES.get(name) or FUNCTIONS.get(name)
         if template is None:
-            refuse(name.lower() if name.startswith("IVO_") else name.replace("_", " "), _ADVICE)
+            refuse_function(name)
         arguments = [self._double(item) if of_doubles else self.sql(item) for item in node.arguments]
         if name in _DIVISIONS and constant(node.arguments[1]) in (None, 0):
             arguments[1] = f"NULLIF({arguments[1]}, 0)"
@@ -391,5 +392,4 @@ _METHODS: Mapping[str, str] = {
     "SPREAD_BITS": "adql_bits",
     "EVEN_BITS": "adql_bits",
 }
-_ADVICE = "Points, circles, and convex polygons in numbers can be used in conditions."
 _DIALECT = Oracle()

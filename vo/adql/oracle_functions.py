@@ -76,6 +76,21 @@ TARGETS: Mapping[str, str] = {
     "CAST_DOUBLE": "BINARY_DOUBLE",
 }
 _LARGEST: Mapping[str, int] = {"CAST_SMALLINT": 2**15 - 1, "CAST_INTEGER": 2**31 - 1}
+_SHAPE = "A point, a circle or a polygon as a value"
+_REFUSED: Mapping[str, str] = {
+    **dict.fromkeys(("TUPLE", "CIRCLE", "POLYGON"), _SHAPE),
+    **{f"CAST_{shape}": f"CAST to {shape}" for shape in ("POINT", "CIRCLE", "POLYGON")},
+    "ELEMENT": "A number out of an array",
+    "INSIDE": "CONTAINS with a polygon that is not convex or not in numbers",
+    "REGION_CONTAINS": "CONTAINS of two shapes of which one is a polygon or a region",
+    "REGIONS_MEET": "INTERSECTS of two shapes of which one is a polygon or a region",
+    "REGION_AREA": "AREA of a polygon or a region",
+    "REGION_CENTROID": "CENTROID of a polygon or a region",
+    "SHAPE_IN_WORDS": "A region in words",
+    "TURNED": "A shape in another frame",
+}
+"""What users call the nodes that have no counterpart here and are not functions by their own names."""
+
 _TYPES: Mapping[str, str] = {
     "boolean": "NUMBER(1)",
     "unsignedByte": "NUMBER(3)",
@@ -113,6 +128,12 @@ def narrowed(name: str, value: str) -> str:
     beyond = f"CAST({value} * 10000000000 AS {TARGETS[name]})"  # for NUMBER as well (ORA-01438)
     fits = f"{value} BETWEEN {-largest - 1} AND {largest} OR {value} IS NULL"
     return f"CASE WHEN {fits} THEN {cast} ELSE {beyond} END"
+
+
+def refuse_function(name: str) -> NoReturn:
+    """Raise the RefusalError for a function that Oracle lacks, in the words of ADQL."""
+    what = _REFUSED.get(name) or (name.lower() if name.startswith("IVO_") else name)
+    refuse(what, "Points, circles, and convex polygons in numbers can be used in conditions.")
 
 
 def refuse(what: str, suggestion: str | None = None) -> NoReturn:

@@ -36,7 +36,8 @@ class OracleAccess:
 
     `connections` are sessions at the most; `wait_s` seconds are waited for a free one; `statement_s` seconds
     may pass from the start of a statement to its last row. `wallet` is a directory with ewallet.pem, or
-    empty; `catalog` the table in which the published catalogue lies, perhaps with its schema before a point.
+    empty; `catalog` the table in which the published catalogue lies, perhaps with its schema before a point;
+    with `uploads` the account may make private temporary tables, and does.
     """
 
     dsn: str
@@ -48,6 +49,7 @@ class OracleAccess:
     wallet: str = ""
     wallet_password: str = field(default="", repr=False)
     catalog: str = "VO_CATALOG"
+    uploads: bool = False
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -74,6 +76,7 @@ class OracleAccess:
             wallet=config.oracle_wallet,
             wallet_password=config.oracle_wallet_password,
             catalog=config.oracle_catalog,
+            uploads=config.oracle_uploads > 0,
         )
 
     @property

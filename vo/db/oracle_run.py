@@ -1,4 +1,4 @@
-"""One statement on one connection of Oracle: its clock, its end from any thread, its rows."""
+"""What one job does on one connection of Oracle: its clock, its end from any thread, its rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCH_ROWS = 8_192
 
 
 class OracleRun:
-    """One statement on one connection.
+    """One statement on one connection, or those of one job one after the other.
 
     Each round trip gets the time that is left as the driver's `call_timeout`, so the sum of them keeps the
     limit however many there are.
@@ -37,7 +37,7 @@ class OracleRun:
         self._frames: Generator[Any, None, None] | None = None
 
     def stop(self) -> None:
-        """End the statement, from any thread; a second time does nothing."""
+        """End what runs, from any thread, for good; a second time does nothing."""
         with self._lock:
             is_first, self._stopped = not self._stopped, True
             # A break between two calls would hit whoever uses the connection next, and one on a connection
@@ -47,9 +47,26 @@ class OracleRun:
                 with suppress(self._driver.Error):
                     self.connection.cancel()
 
+    def execute(self, sql: str, rows: pa.RecordBatch | None = None) -> None:
+        """A statement that gives nothing; with `rows`, once for each of them, which are its binds."""
+
+        def work() -> None:
+            with self.connection.cursor() as cursor:
+                if rows is None:
+                    cursor.execute(sql)
+                else:
+                    cursor.executemany(sql, rows)
+
+        self.connection.action = "query"
+        self._call(work)
+
+    def commit(self) -> None:
+        """Keep what was written, and end the transaction."""
+        self._call(self.connection.commit)
+
     def batches(self, sql: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The rows of `sql` in the types of `schema`."""
-        self._call(self._begin)
+        self.execute("SET TRANSACTION READ ONLY")
         frames = self.connection.fetch_df_batches(sql, size=BATCH_ROWS, requested_schema=schema)
         self._frames = frames
         while (frame := self._call(lambda: next(frames, None))) is not None:
@@ -68,11 +85,6 @@ class OracleRun:
         except self._driver.Error:
             return False
         return True
-
-    def _begin(self) -> None:
-        self.connection.action = "query"
-        with self.connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION READ ONLY")
 
     def _call(self, work: Callable[[], Any]) -> Any:  # noqa: ANN401  what the driver gives
         left_s = self._deadline - time.monotonic()

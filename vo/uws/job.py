@@ -68,7 +68,7 @@ class JobFile:
 class JobError:
     """The errorSummary (UWS 1.1, 2.2.2.5) and the body of /error; `kind` is transient or fatal.
 
-    `problems` are the single faults of the query.
+    `problems` are the single faults of the query; `retry_after_s` says when a new attempt makes sense.
     """
 
     message: str
@@ -76,6 +76,7 @@ class JobError:
     code: str = "FatalFault"
     status: int = 500
     problems: tuple[Problem, ...] = ()
+    retry_after_s: int | None = None
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Self:
@@ -84,7 +85,13 @@ class JobError:
 
     def as_error(self) -> ReportedError:
         """The error to tell a client."""
-        return ReportedError(self.message, code=self.code, status=self.status, problems=self.problems)
+        return ReportedError(
+            self.message,
+            code=self.code,
+            status=self.status,
+            problems=self.problems,
+            retry_after_s=self.retry_after_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)
