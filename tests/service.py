@@ -23,7 +23,7 @@ from vo.sample import Order, image_tiles, write_images, write_sample
 
 from loading import config_of  # isort: skip  a module of the tests
 
-START_S = 40
+START_S = 120
 OBJECTS = 20_000
 
 
