@@ -15,8 +15,8 @@ from typing import Any
 from judgement import Judgement, Notebook
 from service import Service
 
-LEFT_OUT = ("LOC", "UPL")
-"""Stages about what the service does not have: a table ivoa.obsplan, uploads."""
+LEFT_OUT = ("LOC",)
+"""Stages about what the service does not have: a table ivoa.obsplan."""
 
 EXCUSED = {
     "features-adql-conditional": "taplint before 3.5 does not know the type of feature that COALESCE is "

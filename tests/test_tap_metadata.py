@@ -170,7 +170,12 @@ def test_capabilities_are_valid(assert_valid: Callable[[bytes], None]) -> None:
 def test_capabilities_say_what_the_service_does() -> None:
     """One interface at one URL, both versions of ADQL, every feature, format and limit (T4, V4)."""
     config = Config(
-        maxrec_default=7, maxrec_limit=70, duration_default_s=8, duration_limit_s=80, upload_rows=9
+        maxrec_default=7,
+        maxrec_limit=70,
+        duration_default_s=8,
+        duration_limit_s=80,
+        upload_rows=9,
+        upload_from="",
     )
     read = pyvo_vosi.parse_capabilities(
         io.BytesIO(capabilities(BASE + "/", config, PUBLISHED, takes_uploads=True)), pedantic=True

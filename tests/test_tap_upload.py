@@ -208,7 +208,12 @@ BAD_UPLOADS = {
     "mine,param:other": "no file part",
     "mine,file:///etc/passwd": "neither",
     "mine,ftp://example.org/t.vot": "neither",
-    "mine,http://example.org/t.vot": "fetches no tables",
+    "mine,http://127.0.0.1:1/t.vot": "no public address",
+    "mine,https://localhost/t.vot": "no public address",
+    "mine,http://[::1]/t.vot": "no public address",
+    "mine,http://169.254.169.254/latest/meta-data": "no public address",
+    "mine,http://2130706433/": "no public address",
+    "mine,http://": "no URL",
     "mine,param:f;MINE,param:f": "2 times",
     ";".join(f"t{i},param:f" for i in range(17)): "17 tables",
 }

@@ -107,6 +107,29 @@ def test_metadata_arrive(serialisation: str) -> None:
         assert (field.description or None) == column.description
 
 
+def test_positions_and_times_refer_to_their_systems() -> None:
+    """COOSYS and TIMESYS stand before the table, valid in both versions, and only where they are used."""
+    columns = (
+        Column("ra", "double", ucd="pos.eq.ra;meta.main"),
+        Column("l", "double", ucd="pos.galactic.lon"),
+        Column("seen", "char", "*", xtype="timestamp"),
+        Column("n", "int"),
+    )
+    batch = record_batch(columns, [[1.0], [2.0], [None], [3]])
+    for version in ("1.4", "1.5"):
+        document = written(
+            f"application/x-votable+xml;serialization=tabledata{'' if version == '1.4' else ';version=1.5'}",
+            batch,
+            columns,
+        )
+        schema = XSD.with_name(f"VOTable-{version}.xsd")
+        if schema.exists():
+            etree.XMLSchema(etree.parse(schema)).assertValid(etree.fromstring(document))
+        table = parse(io.BytesIO(document)).get_first_table()
+        assert [field.ref for field in table.fields] == ["icrs", "galactic", "utc", None]
+    assert b"SYS" not in written("votable/td", batch.select([3]), columns[3:])
+
+
 @pytest.mark.parametrize("serialisation", SERIALISATIONS)
 def test_documents_are_valid(serialisation: str) -> None:
     """Full, empty, overflowing and erroneous documents follow the schema of VOTable 1.4."""

@@ -65,7 +65,7 @@ class Config:
     upload_bytes: int = _setting(67_108_864, "Bytes of all files uploaded with one request at the most.")
     upload_rows: int = _setting(1_000_000, "Rows of one uploaded table at the most.")
     upload_from: str = _setting(
-        "", "Where UPLOAD may fetch tables: `public` addresses, or hosts by name; empty: nowhere."
+        "public", "Where UPLOAD may fetch tables: `public` addresses, or hosts by name; empty: nowhere."
     )
     sync_timeout_s: int = _setting(60, "Seconds a sync query may run.")
     sync_scan_limit: int = _setting(

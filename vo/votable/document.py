@@ -6,7 +6,7 @@ VOTable 1.4 is what today's installed readers take; its namespace is that of 1.3
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -133,14 +133,17 @@ def _heading(
     yield _HEAD.format(version=version)
     yield info("QUERY_STATUS", status, message)
     yield from (info(name, value) for name, value in notes.pairs())
-    yield from sorted({_SYSTEMS[ref] for column in columns if (ref := _system(column))})
+    yield from sorted({_SYSTEMS[version][ref] for column in columns if (ref := _system(column))})
     yield "<TABLE>\n"
 
 
-_SYSTEMS = {
-    "icrs": '<COOSYS ID="icrs" system="ICRS"/>\n',
-    "galactic": '<COOSYS ID="galactic" system="GALACTIC"/>\n',
-    "utc": '<TIMESYS ID="utc" timescale="UTC" refposition="UNKNOWN"/>\n',
+_SYSTEMS: Mapping[str, Mapping[str, str]] = {
+    version: {
+        "icrs": '<COOSYS ID="icrs" system="ICRS"/>\n',
+        "galactic": f'<COOSYS ID="galactic" system="{galactic}"/>\n',
+        "utc": '<TIMESYS ID="utc" timescale="UTC" refposition="UNKNOWN"/>\n',
+    }
+    for version, galactic in (("1.4", "galactic"), ("1.5", "GALACTIC"))
 }
 """Elements that FIELDs refer to; COOSYS without an epoch, which the catalogue does not know."""
 
