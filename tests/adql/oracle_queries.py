@@ -53,6 +53,10 @@ FROM stars NATURAL JOIN extra
 SELECT id FROM extra ORDER BY 1.5 + 1, RAND(), id
 SELECT ivo_healpix_index(2, ra + 1, dec), ivo_normal_random(ra, 1) FROM stars
 SELECT COORD2(ivo_healpix_center(1, id)) FROM stars
+SELECT id FROM stars WHERE 1 = CONTAINS(POINT(ra, dec), POLYGON(9, -1, 11, -1, 10, 0, 11, 1))
+SELECT INTERSECTS(CIRCLE(ra, dec, flags), POLYGON(1, 1, 2, 1, 2, 2)), AREA(BOX(1, 2, 3, 4)) FROM stars
+SELECT id FROM stars WHERE 1 = CONTAINS(CIRCLE(ra, dec, 0.5), POLYGON(1, 1, 2, 1, 2, 2))
+SELECT id FROM stars WHERE 0 = CONTAINS(POLYGON(1, 1, 2, 1, 2, 2), CIRCLE(ra, dec, flags))
 SELECT ivo_hms_to_degrees(name), COORD1(ivo_geom_transform('ICRS', 'FK4', POINT(ra, dec))) FROM stars
 """
 

@@ -118,9 +118,9 @@ def test_rules_find_what_is_wrong(sql: str) -> None:
         "SELECT CIRCLE(ra, dec, 1) FROM stars",
         "SELECT disc FROM extra",
         "SELECT id FROM extra WHERE footprint IS NULL",
-        "SELECT AREA(POLYGON(0, 0, 90, 0, 0, 90)) FROM stars",
-        "SELECT id FROM stars WHERE 1 = CONTAINS(POINT(ra, dec), POLYGON(9, -1, 11, -1, 10, 0, 11, 1))",
-        "SELECT id FROM stars WHERE 1 = INTERSECTS(CIRCLE(ra, dec, 1), POLYGON(1, 1, 2, 1, 2, 2))",
+        "SELECT AREA(POLYGON(0, 0, ra, 0, 0, dec)) FROM stars",
+        "SELECT id FROM stars WHERE 1 = CONTAINS(POINT(ra, dec), POLYGON(9, -1, 11, -1, 10, dec, 11, 1))",
+        "SELECT id FROM stars WHERE 1 = INTERSECTS(CIRCLE(ra, dec, 1), BOX(ra, dec, 2, 1))",
         "SELECT s.id FROM stars s, extra e WHERE 1 = CONTAINS(POINT(s.ra, s.dec), e.disc)",
         "SELECT id FROM stars WHERE 1 = CONTAINS(CIRCLE(ra, dec, 1), POLYGON(1, 1, 2, 1, 2, 2))",
         "SELECT CENTROID(POLYGON(0, 0, 90, 0, 0, 90)) FROM stars",
@@ -144,7 +144,7 @@ def test_refusals(query: str) -> None:
     [
         ("SELECT id, ivo_histogram(ra, 0, 1, 2) FROM stars GROUP BY id", 12),
         ("SELECT id, disc FROM extra", 12),
-        ("SELECT 1 + AREA(POLYGON(0, 0, 90, 0, 0, 90)) FROM stars", 8),
+        ("SELECT 1 + AREA(POLYGON(0, 0, ra, 0, 0, 90)) FROM stars", 8),
         ("SELECT id FROM stars WHERE 1 = ivo_hasword(name, name)", 32),
     ],
 )

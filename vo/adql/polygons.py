@@ -64,10 +64,17 @@ def polygon(coordinates: tuple[float, ...]) -> Polygon | None:
 
 def constant_polygon(array: exp.Expr) -> Polygon | None:
     """The polygon of an array in writing, or None if it depends on rows."""
+    values = constant_numbers(array)
+    return None if values is None else polygon(values)
+
+
+def constant_numbers(array: exp.Expr) -> tuple[float, ...] | None:
+    """The numbers of an array in writing, or None if it depends on rows."""
     if not isinstance(array, Call) or array.this != "TUPLE":
         return None
     values = [constant(argument) for argument in array.arguments]
-    return polygon(tuple(value for value in values if value is not None)) if None not in values else None
+    known = tuple(value for value in values if value is not None)
+    return known if len(known) == len(values) else None
 
 
 _FEWEST = 3

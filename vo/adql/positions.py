@@ -81,6 +81,11 @@ def unit_vector(place: Place) -> list[exp.Expr]:
     stored = [column for column in (stored_beside(place, axis) for axis in _AXES) if column is not None]
     if stored:
         return list(stored)
+    return computed_vector(place)
+
+
+def computed_vector(place: Place) -> list[exp.Expr]:
+    """x, y and z of a position from its angles."""
     lon, lat = place.this, place.expression
     cos_lat, sin_lat = _trigonometric("COS", lat), _trigonometric("SIN", lat)
     cos_lon, sin_lon = _trigonometric("COS", lon), _trigonometric("SIN", lon)

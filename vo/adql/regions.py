@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+import numpy as np
 from sqlglot import exp
 
 from vo.adql import kinds
 from vo.adql.constants import constant
 from vo.adql.kinds import Kind, kind_of
 from vo.adql.nodes import Angle, Call, Inside, Place, Within, call, describe, described, duplicate, number
+from vo.adql.polygons import constant_numbers
+from vo.regions import shapes
 
 _SQUARE_DEGREES = (180 / math.pi) ** 2
 
@@ -155,7 +158,11 @@ def area(node: exp.Expr) -> exp.Expr:
             half = exp.Mul(this=_term(radius), expression=number(math.pi / 360))
             sine = call("SQUARE", call("SIN", half))
             return exp.Paren(this=exp.Mul(this=sine, expression=number(4 * math.pi * _SQUARE_DEGREES)))
-    return call("REGION_AREA", shape_of(node))
+    shape = shape_of(node)
+    values = constant_numbers(shape)
+    if values is not None:
+        return number(float(shapes.area(shapes.shape_of(np.array(values)))))
+    return call("REGION_AREA", shape)
 
 
 def centroid(node: exp.Expr) -> exp.Expr:
@@ -165,7 +172,12 @@ def centroid(node: exp.Expr) -> exp.Expr:
             return place_of(node)
         case Kind.CIRCLE:
             return circle_of(node)[0]
-    return describe(call("REGION_CENTROID", shape_of(node)), kinds.POINT)
+    shape = shape_of(node)
+    values = constant_numbers(shape)
+    if values is not None:
+        lon, lat = shapes.centroid(shapes.shape_of(np.array(values)))
+        return Place(this=number(float(lon)), expression=number(float(lat)))
+    return describe(call("REGION_CENTROID", shape), kinds.POINT)
 
 
 # --- pieces

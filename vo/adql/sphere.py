@@ -16,7 +16,7 @@ RIGHT_ANGLE = 90
 HALF_TURN = 180
 """Angles in degrees that end a range."""
 
-_COINCIDENT = (BORDER / 2) ** 2
+COINCIDENT = (BORDER / 2) ** 2
 """The haversine up to which two positions are the same: at a pole, those of all right ascensions."""
 
 _HALF = math.pi / 360
@@ -89,9 +89,9 @@ def within(node: Within) -> exp.Expr:
         beyond = _beyond(node.this, node.expression)
         if strict:
             return exp.Paren(this=exp.GT(this=beyond, expression=number(limit)))
-        return exp.Paren(this=exp.GTE(this=beyond, expression=number(limit - _COINCIDENT)))
+        return exp.Paren(this=exp.GTE(this=beyond, expression=number(limit - COINCIDENT)))
     limit = math.sin(radius * _HALF) ** 2
-    return exp.Paren(this=compare(this=angle, expression=number(limit if strict else limit + _COINCIDENT)))
+    return exp.Paren(this=compare(this=angle, expression=number(limit if strict else limit + COINCIDENT)))
 
 
 def inside(node: Inside) -> exp.Expr:
@@ -124,7 +124,7 @@ def _within_variable(angle: exp.Expr, radius: exp.Expr, compare: type[exp.Expr])
     half = call("SIN", _product(call("LEAST", _double(radius), number(180.0)), number(_HALF)))
     limit: exp.Expr = call("SQUARE", half)
     if compare is exp.LTE:
-        limit = exp.Add(this=limit, expression=number(_COINCIDENT))
+        limit = exp.Add(this=limit, expression=number(COINCIDENT))
     near = compare(this=angle, expression=limit)
     beyond = exp.GT(this=_atom(duplicate(radius)), expression=number(180))
     near_or_beyond = exp.Paren(this=exp.Or(this=near, expression=beyond))
