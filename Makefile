@@ -47,7 +47,7 @@ oracle-h2:
 oracle-driver:
 	$(BIN)/pytest tests/oracle_wire tests/test_db_oracle*.py $(OR_NONE)
 oracle-service:
-	$(BIN)/pytest tests/test_oracle_service.py $(OR_NONE)
+	$(BIN)/pytest tests/test_oracle*.py $(OR_NONE)
 
 bench: .venv/installed-dev
 	$(BIN)/python bench/service.py

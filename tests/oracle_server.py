@@ -154,6 +154,13 @@ def filled_server(kind: str) -> Iterator[OracleServer]:
         yield double
 
 
+def connected(server: OracleServer) -> Any:  # noqa: ANN401  `oracledb.Connection`, which is optional
+    """A connection of the driver, as a DBA has it."""
+    import oracledb  # noqa: PLC0415  an optional driver
+
+    return oracledb.connect(user=server.user, password=server.password, dsn=server.dsn)
+
+
 def fill(server: OracleServer) -> None:
     """Make the tables and write their rows, through the driver as a DBA's script would."""
     import oracledb  # noqa: PLC0415  an optional driver
@@ -165,7 +172,7 @@ def fill(server: OracleServer) -> None:
         "VO_TEST_STARS": (None, double, double, single, None, None),
         "VO_TEST_ODDITIES": (None, double, None, oracledb.DB_TYPE_LONG, oracledb.DB_TYPE_TIMESTAMP),
     }
-    with oracledb.connect(user=server.user, password=server.password, dsn=server.dsn) as connection:
+    with connected(server) as connection:
         for name, rows in {"VO_TEST_STARS": stars, "VO_TEST_ODDITIES": ODDITIES}.items():
             with connection.cursor() as cursor:
                 cursor.execute(

@@ -25,6 +25,7 @@ from oracle_server import (
     ODDITIES,
     STARS,
     OracleServer,
+    connected,
     filled_server,
     star_columns,
     vo,
@@ -281,6 +282,18 @@ def test_another_release_is_served_without_a_restart(
     while oracle.sync("SELECT MIN(mag) AS b FROM vo_test_stars").status_code != 200:
         assert time.monotonic() < deadline
         time.sleep(0.5)
+
+
+def test_tables_of_an_older_version_get_what_they_lack(published: OracleServer, source: Path) -> None:
+    """`vo publish` adds columns that the tables of TAP_SCHEMA lack, and minds none that are over."""
+    with connected(published) as connection, connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE VO_TEST_CATALOG_COLUMNS DROP COLUMN UCD")
+        cursor.execute("ALTER TABLE VO_TEST_CATALOG_COLUMNS ADD (OF_OLD NUMBER(10))")
+    publish(source, config_of(published))
+    with connected(published) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM VO_TEST_CATALOG_COLUMNS WHERE UCD = 'meta.id;meta.main'")
+        assert cursor.fetchone() == (1,)
+        cursor.execute("ALTER TABLE VO_TEST_CATALOG_COLUMNS DROP COLUMN OF_OLD")
 
 
 FLAWS = {

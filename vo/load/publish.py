@@ -7,7 +7,7 @@ beside one another, in one transaction.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,9 @@ _INSERT_ROWS = 1_000
 
 _TYPES = {pa.int32(): "NUMBER(10)", pa.string(): "VARCHAR2(4000)"}
 """The types of the columns of TAP_SCHEMA."""
+
+_CATALOG = {"RELEASE": "VARCHAR2(200)", "PART": "NUMBER(10)", "TEXT": "VARCHAR2(4000)"}
+"""The columns of the table with the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,44 +84,53 @@ def _beside(path: tuple[str, ...], table: Table) -> Table:
 
 
 def _write(catalog: Catalog, path: tuple[str, ...], connection: Connection) -> None:
-    """Replace everything in one transaction; tables that are not there yet are made before it begins."""
+    """Replace everything in one transaction; tables and columns that are not there yet are made before it."""
     document = catalog.to_json()
     pieces = range(0, len(document), PIECE_CHARACTERS)
     parts = [
         (catalog.release, part, document[start : start + PIECE_CHARACTERS])
         for part, start in enumerate(pieces)
     ]
-    _make(connection, path, ("RELEASE VARCHAR2(200)", "PART NUMBER(10)", "TEXT VARCHAR2(4000)"))
-    tables = tap_schema_tables(catalog)
-    for table in catalog.schemas[0].tables:
-        fields = tables[table.name].schema
-        columns = [f"{quoted_path(f.name.upper())} {_TYPES[f.type]}" for f in fields]
-        _make(connection, table.database_path, columns)
+    contents = tap_schema_tables(catalog)
+    tables = [(table.database_path, contents[table.name]) for table in catalog.schemas[0].tables]
+    _make(connection, path, _CATALOG)
+    for beside, table in tables:
+        _make(connection, beside, {field.name.upper(): _TYPES[field.type] for field in table.schema})
     with connection.cursor() as cursor:
         # The lock first: of two who publish at once, the later one replaces the whole of the other's.
         cursor.execute(f"LOCK TABLE {quoted_path(*path)} IN EXCLUSIVE MODE")
-    _refill(connection, path, parts)
-    for table in catalog.schemas[0].tables:
-        _refill(connection, table.database_path, _rows(tables[table.name]))
+    _refill(connection, path, tuple(_CATALOG), parts)
+    for beside, table in tables:
+        _refill(connection, beside, [name.upper() for name in table.column_names], _rows(table))
     connection.commit()
 
 
-def _make(connection: Connection, path: tuple[str, ...], columns: Sequence[str]) -> None:
+def _make(connection: Connection, path: tuple[str, ...], columns: Mapping[str, str]) -> None:
+    """The table, or those of its columns that it lacks: it keeps its grants, and those who read it go on.
+
+    Columns that an older version left stay, without values.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT COUNT(*) FROM ALL_TABLES WHERE OWNER = :1 AND TABLE_NAME = :2", [path[0], path[1]]
+            "SELECT COLUMN_NAME FROM ALL_TAB_COLUMNS WHERE OWNER = :1 AND TABLE_NAME = :2", list(path)
         )
-        if cursor.fetchone()[0] == 0:
-            cursor.execute(f"CREATE TABLE {quoted_path(*path)} ({', '.join(columns)})")
+        there = {name for (name,) in cursor.fetchall()}
+        lacking = ", ".join(f"{quoted_path(name)} {columns[name]}" for name in columns if name not in there)
+        if not there:
+            cursor.execute(f"CREATE TABLE {quoted_path(*path)} ({lacking})")
+        elif lacking:
+            cursor.execute(f"ALTER TABLE {quoted_path(*path)} ADD ({lacking})")
 
 
-def _refill(connection: Connection, path: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
-    name = quoted_path(*path)
+def _refill(
+    connection: Connection, path: tuple[str, ...], columns: Sequence[str], rows: Sequence[tuple[object, ...]]
+) -> None:
+    target = f"{quoted_path(*path)} ({', '.join(map(quoted_path, columns))})"
+    marks = ", ".join(f":{place}" for place in range(1, len(columns) + 1))
     with connection.cursor() as cursor:
-        cursor.execute(f"DELETE FROM {name}")
+        cursor.execute(f"DELETE FROM {quoted_path(*path)}")
         for piece in _pieces(rows):
-            marks = ", ".join(f":{place}" for place in range(1, len(piece[0]) + 1))
-            cursor.executemany(f"INSERT INTO {name} VALUES ({marks})", piece)
+            cursor.executemany(f"INSERT INTO {target} VALUES ({marks})", piece)
 
 
 def _pieces(rows: Sequence[tuple[object, ...]]) -> Iterator[list[tuple[object, ...]]]:
