@@ -1,4 +1,4 @@
-"""A fresh service for the judges: a small sample release, loaded and served from a temporary directory."""
+"""A fresh service for the judges: a small sample release with images, served from a temporary directory."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 
 from vo.config import Config
-from vo.load import load_release
-from vo.sample import write_sample
+from vo.load import load_images, load_release
+from vo.sample import Order, write_images, write_sample
 
 OBJECTS = 20_000
 LONG_QUERY = (
@@ -82,7 +82,10 @@ def fresh_service(objects: int = OBJECTS) -> Iterator[Service]:
     with tempfile.TemporaryDirectory(prefix="vo-conformance-") as folder:
         source, data = Path(folder) / "source", Path(folder) / "data"
         write_sample(source, objects=objects)
-        load_release(source, Config(data_dir=data), name="sim1")
+        config = Config(data_dir=data)
+        load_release(source, config, name="sim1")
+        write_images(data / "images" / "sim1", Order(pixels=500, objects=objects))
+        load_images(data / "images" / "sim1", config, release="sim1")
         with _serving(data) as url:
             yield Service(url)
 

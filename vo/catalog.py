@@ -104,6 +104,18 @@ class SpatialKey:
 
 
 @dataclass(frozen=True, slots=True)
+class RegionKey:
+    """A region of each row, no part of which is farther than `reach` degrees from the row's main position.
+
+    `numbers` is the database's column with the same region as lon1, lat1, lon2, … in degrees.
+    """
+
+    column: str
+    numbers: str
+    reach: float
+
+
+@dataclass(frozen=True, slots=True)
 class ForeignKey:
     """A documented join: `columns` pairs (column here, column of `target`)."""
 
@@ -127,6 +139,7 @@ class Table:
     spatial: SpatialKey | None = None
     keys: tuple[ForeignKey, ...] = ()
     db_name: tuple[str, ...] | None = None
+    region: RegionKey | None = None
 
     @property
     def qualified(self) -> str:
@@ -224,6 +237,7 @@ def _table(raw: dict[str, Any]) -> Table:
             "spatial": SpatialKey(**raw["spatial"]) if raw["spatial"] else None,
             "keys": keys,
             "db_name": tuple(raw["db_name"]) if raw["db_name"] else None,
+            "region": RegionKey(**raw["region"]) if raw.get("region") else None,
         }
     )
 

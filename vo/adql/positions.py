@@ -7,6 +7,7 @@ import math
 from sqlglot import exp
 
 from vo.adql.constants import constant
+from vo.adql.kinds import POLYGON
 from vo.adql.nodes import Place, call, duplicate, number
 from vo.adql.scopes import Source
 
@@ -74,6 +75,33 @@ def _passed_on(source: Source, place: Place, name: str | None) -> exp.Column | N
     column = stored_column(source, passed)
     column.meta["scanned"] = inner.meta["scanned"]
     return column
+
+
+def stored_region(node: exp.Expr) -> exp.Column | None:
+    """The numbers that a release stores of the region that `node` is in words; None for other regions."""
+    source = node.meta.get("source")
+    if not isinstance(node, exp.Column) or not isinstance(source, Source) or source.table is None:
+        return None
+    key = source.table.region
+    column = source.table.column(key.column) if key is not None else None
+    if key is None or column is None or node.name != (column.db_name or column.name):
+        return None
+    numbers = stored_column(source, key.numbers)
+    numbers.meta.update(source=source, column=POLYGON)
+    return numbers
+
+
+def index_around(region: exp.Expr) -> tuple[exp.Column, float] | None:
+    """The index of the rows whose stored regions these are, and how many degrees they reach from there."""
+    source = region.meta.get("source")
+    if not isinstance(region, exp.Column) or not isinstance(source, Source) or source.table is None:
+        return None
+    key = source.table.region
+    if key is None or region.name != key.numbers or not source.index:
+        return None
+    index = stored_column(source, source.index)
+    index.meta["scanned"] = source
+    return index, key.reach
 
 
 def unit_vector(place: Place) -> list[exp.Expr]:

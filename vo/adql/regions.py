@@ -13,6 +13,7 @@ from vo.adql.constants import constant
 from vo.adql.kinds import Kind, kind_of
 from vo.adql.nodes import Angle, Call, Inside, Place, Within, call, describe, described, duplicate, number
 from vo.adql.polygons import constant_numbers
+from vo.adql.positions import stored_region
 from vo.regions import shapes
 
 _SQUARE_DEGREES = (180 / math.pi) ** 2
@@ -43,6 +44,9 @@ def circle_of(node: exp.Expr) -> tuple[Place, exp.Expr]:
 def shape_of(node: exp.Expr) -> exp.Expr:
     """The array of a shape: lon, lat; or lon, lat, radius; or lon1, lat1, lon2, …."""
     node = unwrapped(node)
+    stored = stored_region(node)
+    if stored is not None:
+        return stored
     if _kind(node) is Kind.REGION:
         return call("SHAPE_IN_WORDS", duplicate(node))
     if isinstance(node, Place):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -13,9 +14,9 @@ from sqlglot import exp
 
 from vo.adql import kinds
 from vo.adql.constants import constant
-from vo.adql.nodes import Inside, Place, Within, conjuncts, describe, duplicate, joins, number
+from vo.adql.nodes import Call, Inside, Within, conjuncts, describe, duplicate, joins, number
 from vo.adql.polygons import constant_polygon
-from vo.adql.positions import stored_beside
+from vo.adql.positions import index_around, stored_beside
 from vo.adql.scopes import Source
 
 ORDER = 29
@@ -34,6 +35,8 @@ _CELL = 58.6  # degrees: the side of a cell of order 0
 
 def add_ranges(select: exp.Expr) -> bool:
     """Add ranges of the index beside each cone on the main position of a table; whether there was one.
+
+    A condition on the stored region of a table is a cone as well, larger by how far regions reach.
 
     Only conditions that AND joins directly below WHERE or ON can be narrowed: anywhere else, NOT or OR
     may give the excluded rows a meaning.
@@ -57,24 +60,57 @@ def _narrow(condition: exp.Expr) -> bool:
     return found
 
 
+_Cone = tuple[float | None, float | None, float | None]
+"""Longitude, latitude and radius in degrees; None for what depends on rows."""
+
+
 def _ranges(node: exp.Expr) -> exp.Expr | None:
-    """The ranges of a cone or polygon in writing around a main position, or None where there are none."""
-    cones: list[tuple[Place, float | None, float | None, float | None]] = []
-    if isinstance(node, Within):
-        radius = constant(node.args["radius"])
-        for stored, centre in ((node.this, node.expression), (node.expression, node.this)):
-            cones.append((stored, constant(centre.this), constant(centre.expression), radius))
-    elif isinstance(node, Inside):
-        shape = constant_polygon(node.expression)
-        if shape is not None:
-            cones.append((node.this, *shape.centre, shape.radius))
-    for stored, lon, lat, radius in cones:
+    """The ranges of what `node` demands of a stored position, or None where it demands nothing known."""
+    for index, (lon, lat, radius) in _cones(node):
         if lon is None or lat is None or radius is None or not 0 <= radius <= _MAX_RADIUS:
             continue
-        index = stored_beside(stored)
         if index is not None:
             return _between(index, cone_ranges(lon, lat, radius, _negligible_gap(index.meta["scanned"])))
     return None
+
+
+def _cones(node: exp.Expr) -> Iterator[tuple[exp.Column | None, _Cone]]:
+    """Cones that hold the main positions of all rows which meet a condition, beside the index of each."""
+    if isinstance(node, Within):
+        radius = constant(node.args["radius"])
+        for stored, centre in ((node.this, node.expression), (node.expression, node.this)):
+            yield stored_beside(stored), (constant(centre.this), constant(centre.expression), radius)
+    elif isinstance(node, Inside):
+        shape = constant_polygon(node.expression)
+        if shape is not None:
+            yield stored_beside(node.this), (*shape.centre, shape.radius)
+        place = (constant(node.this.this), constant(node.this.expression), 0.0)
+        yield from _around(node.expression, place)
+    elif isinstance(node, Call) and node.this in ("REGIONS_MEET", "REGION_CONTAINS"):
+        first, second = node.arguments
+        yield from _around(first, _cone_of(second))
+        yield from _around(second, _cone_of(first))
+
+
+def _around(region: exp.Expr, cone: _Cone) -> Iterator[tuple[exp.Column, _Cone]]:
+    """The cone around the main positions of rows whose stored region has some of a cone."""
+    found = index_around(region)
+    if found is not None:
+        index, reach = found
+        lon, lat, radius = cone
+        yield index, (lon, lat, None if radius is None or radius < 0 else radius + reach)
+
+
+def _cone_of(array: exp.Expr) -> _Cone:
+    """The cone around the array of a shape in writing."""
+    values = [constant(argument) for argument in array.arguments] if isinstance(array, Call) else []
+    match values:
+        case [lon, lat]:
+            return lon, lat, 0.0
+        case [lon, lat, radius]:
+            return lon, lat, radius
+    shape = constant_polygon(array)
+    return (None, None, None) if shape is None else (*shape.centre, shape.radius)
 
 
 def _negligible_gap(source: Source) -> int:

@@ -103,12 +103,7 @@ class ImageCollection:
         found = f"CONTAINS({point}, outline)"
         if radius:
             found = f"INTERSECTS(CIRCLE({point}, {_number(radius)}), outline)"
-        images: list[ImageFile] = []
-        for table in self._tables(release):
-            # No image reaches farther than the largest one: the index of the middles finds the others.
-            reach = _number(min(_RIGHT_ANGLE, self._reach(table) + radius))
-            near = f"DISTANCE(POINT(ra, dec), {point}) <= {reach}"
-            images += self._of(table, f"{near} AND 1 = {found}{_of_bands(bands)}")
+        images = self._select(f"1 = {found}{_of_bands(bands)}", release)
         return sorted(images, key=lambda image: (_apart(ra, dec, image), image.obs_publisher_did))
 
     def by_tile(self, tile: str, *, bands: Sequence[str] = (), release: str | None = None) -> list[ImageFile]:
@@ -133,11 +128,6 @@ class ImageCollection:
         for row in self._rows(query):
             outline = tuple(row.pop("outline"))
             yield ImageFile(table.schema, self._below_root(row["path"]), outline=outline, **row)
-
-    def _reach(self, table: Table) -> float:
-        """Degrees from the middle of an image to its farthest corner, of the largest image."""
-        (row,) = self._rows(f"SELECT MAX(fov) AS fov FROM {table.qualified}")  # noqa: S608  a published name
-        return (row["fov"] or 0.0) / 2 * (1 + 1e-9)
 
     def _rows(self, query: str) -> Iterator[dict[str, Any]]:
         statement = translate(query, self.database.catalog(), dialect=self.database.dialect)

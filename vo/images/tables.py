@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, cast
 
 import pyarrow as pa
 
-from vo.catalog import Catalog, Column, Datatype, Schema, SpatialKey, Table
+from vo.catalog import Catalog, Column, Datatype, RegionKey, Schema, SpatialKey, Table
 from vo.images.inventory import ImageRecord
 
 IMAGES = "images"
@@ -19,6 +19,9 @@ IMAGES = "images"
 
 LINKS = "/datalink/links?ID="
 """Where the links of an image are, below the service's URL; its identifier follows."""
+
+_NUMBERS = "s_region_numbers"
+"""Beside the published columns of obscore: the region without its words."""
 
 _ONLY_THE_SERVICE_KNOWS = {"access_url": LINKS}
 _OBSCORE_MODEL = "obscore:"
@@ -56,18 +59,35 @@ def has_obscore(catalog: Catalog) -> bool:
     )
 
 
-def schemas(counts: Mapping[str, int]) -> tuple[Schema, ...]:
-    """What is published of `counts` images by release, the rows of obscore being those of all."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a release has: how many images, and how far one reaches from its middle at most, in degrees."""
+
+    images: int
+    reach: float
+
+
+def schemas(held: Mapping[str, Held]) -> tuple[Schema, ...]:
+    """What is published of the images of some releases, by name; the rows of obscore are those of all."""
+    total = sum(each.images for each in held.values())
+    reach = max((each.reach for each in held.values()), default=0.0)
+    obscore = replace(obscore_table(), nrows=total, region=RegionKey("s_region", _NUMBERS, reach))
     return (
         *(
-            Schema(release, (replace(images_table(release), nrows=count),), f"The release {release}.")
-            for release, count in counts.items()
+            Schema(
+                release,
+                (
+                    replace(
+                        images_table(release),
+                        nrows=each.images,
+                        region=RegionKey("outline", "outline", each.reach),
+                    ),
+                ),
+                f"The release {release}.",
+            )
+            for release, each in held.items()
         ),
-        Schema(
-            "ivoa",
-            (replace(obscore_table(), nrows=sum(counts.values())),),
-            "Tables that the IVOA defines.",
-        ),
+        Schema("ivoa", (obscore,), "Tables that the IVOA defines."),
     )
 
 
@@ -80,7 +100,7 @@ def obscore_sql(release: str, source: str) -> str:
         f'CAST({row["sql"].format(release=f"{release!r}")} AS {_SQL[column.datatype]}) AS "{column.name}"'
         for row, column in zip(_rows("obscore.csv"), obscore_table().columns, strict=True)
     )
-    return f"SELECT {terms}, hpx29, unit_x, unit_y, unit_z FROM {source}"  # noqa: S608  names of our own
+    return f"SELECT {terms}, outline AS {_NUMBERS}, hpx29, unit_x, unit_y, unit_z FROM {source}"  # noqa: S608  names of our own
 
 
 _SQL: Mapping[str, str] = {"char": "VARCHAR", "int": "INTEGER", "long": "BIGINT", "double": "DOUBLE"}

@@ -22,7 +22,7 @@ from vo.catalog import Catalog, is_regular
 from vo.config import Config
 from vo.errors import LoadError
 from vo.images.inventory import Fault, FileStamp, ImageRecord, find_files, scan
-from vo.images.tables import IMAGES, as_batch, images_table, obscore_sql, obscore_table, schemas
+from vo.images.tables import IMAGES, Held, as_batch, images_table, obscore_sql, obscore_table, schemas
 from vo.load.new_file import NEW_FILE, escaped, new_file, quoted, write_catalog
 from vo.load.progress import Progress, Report
 from vo.load.release import IMAGE_FILE, refuse_taken, release_name
@@ -32,6 +32,7 @@ from vo.load.swap import replacing
 _OLD_FILE = "old_images"
 _FRESH = "memory.main.fresh"
 _BATCH_FILES = 500
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +108,21 @@ def load_images(
     name = release_name(release or _only_release(config))
     order = _Order(directory, config.images_root, name, _identify(config, collection or name), checksums)
     files = find_files(directory, order.root)
-    check = partial(refuse_taken, schemas({name: 0}), IMAGE_FILE, config.releases_dir)
+    check = partial(refuse_taken, schemas({name: Held(0, 0.0)}), IMAGE_FILE, config.releases_dir)
     check()
     old = config.releases_dir / f"{IMAGE_FILE}.duckdb"
     with replacing(config.releases_dir, IMAGE_FILE, check=check) as target, new_file(target, config) as new:
         with _old_file(new, old) as releases:
             reading = _sorted_out(new, order, files, known=name in releases, report=report or _silent)
             _read(new, order, reading)
-            counts = {other: _copied(new, other) for other in releases if other != name}
-            counts[name] = _merged(new, order, reading, known=name in releases)
-        if not counts[name]:
+            held = {other: _copied(new, other) for other in releases if other != name}
+            held[name] = _merged(new, order, reading, known=name in releases)
+        if not held[name].images:
             raise LoadError(_nothing(directory, reading.faults))
-        _publish(new, dict(sorted(counts.items())))
+        _publish(new, dict(sorted(held.items())))
     return LoadedImages(
         name,
-        counts[name],
+        held[name].images,
         len(reading.files),
         len(files) - len(reading.files),
         time.monotonic() - started,
@@ -234,12 +235,12 @@ def _insert(connection: duckdb.DuckDBPyConnection, rows: pa.Table, sql: str) -> 
         connection.unregister("incoming")
 
 
-def _copied(connection: duckdb.DuckDBPyConnection, release: str) -> int:
+def _copied(connection: duckdb.DuckDBPyConnection, release: str) -> Held:
     """The images of another release, as they were."""
     return _create(connection, release, f"SELECT * FROM {quoted(_OLD_FILE, release, IMAGES)}")
 
 
-def _merged(connection: duckdb.DuckDBPyConnection, order: _Order, reading: _Reading, *, known: bool) -> int:
+def _merged(connection: duckdb.DuckDBPyConnection, order: _Order, reading: _Reading, *, known: bool) -> Held:
     """The images of the release: those outside the directory, of unchanged files, and fresh ones."""
     kept = ""
     if known:
@@ -253,25 +254,23 @@ def _merged(connection: duckdb.DuckDBPyConnection, order: _Order, reading: _Read
     return _create(connection, order.release, f"{kept}SELECT * FROM {_FRESH}")
 
 
-def _create(connection: duckdb.DuckDBPyConnection, release: str, rows: str) -> int:
+def _create(connection: duckdb.DuckDBPyConnection, release: str, rows: str) -> Held:
     connection.execute(f"CREATE SCHEMA {quoted(NEW_FILE, release)}")
     table = quoted(NEW_FILE, release, IMAGES)
     connection.execute(f"CREATE TABLE {table} AS {rows} ORDER BY hpx29, image_id")
-    ((count,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
-    return int(count)
+    ((count, fov),) = connection.execute(f"SELECT count(*), max(fov) FROM {table}").fetchall()
+    return Held(count, (fov or 0.0) / 2 * (1 + _ROUNDING))
 
 
-def _publish(connection: duckdb.DuckDBPyConnection, counts: dict[str, int]) -> None:
+def _publish(connection: duckdb.DuckDBPyConnection, held: dict[str, Held]) -> None:
     """Make obscore of the images of all releases, and write what the file publishes."""
-    selects = " UNION ALL ".join(
-        obscore_sql(release, quoted(NEW_FILE, release, IMAGES)) for release in counts
-    )
+    selects = " UNION ALL ".join(obscore_sql(release, quoted(NEW_FILE, release, IMAGES)) for release in held)
     obscore = obscore_table()
     target = quoted(NEW_FILE, obscore.schema, obscore.name)
     connection.execute(f"CREATE SCHEMA {quoted(NEW_FILE, obscore.schema)}")
     connection.execute(f"CREATE TABLE {target} AS {selects} ORDER BY hpx29, obs_publisher_did")
     _refuse_namesakes(connection, target)
-    write_catalog(connection, Catalog(schemas(counts), f"images@{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"))
+    write_catalog(connection, Catalog(schemas(held), f"images@{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"))
 
 
 def _refuse_namesakes(connection: duckdb.DuckDBPyConnection, target: str) -> None:
