@@ -81,11 +81,11 @@ _REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("TUPLE", "CIRCLE", "POLYGON"), _SHAPE),
     **{f"CAST_{shape}": f"CAST to {shape}" for shape in ("POINT", "CIRCLE", "POLYGON")},
     "ELEMENT": "A number out of an array",
-    "INSIDE": "CONTAINS with a polygon that is not convex or not in numbers",
-    "REGION_CONTAINS": "CONTAINS of two shapes of which one is a polygon or a region",
-    "REGIONS_MEET": "INTERSECTS of two shapes of which one is a polygon or a region",
-    "REGION_AREA": "AREA of a polygon or a region",
-    "REGION_CENTROID": "CENTROID of a polygon or a region",
+    "INSIDE": "CONTAINS with a polygon that depends on the row",
+    "REGION_CONTAINS": "CONTAINS of two shapes that both depend on the row",
+    "REGIONS_MEET": "INTERSECTS of two shapes that both depend on the row",
+    "REGION_AREA": "AREA of a polygon that depends on the row",
+    "REGION_CENTROID": "CENTROID of a polygon that depends on the row",
     "SHAPE_IN_WORDS": "A region in words",
     "TURNED": "A shape in another frame",
 }
@@ -133,7 +133,7 @@ def narrowed(name: str, value: str) -> str:
 def refuse_function(name: str) -> NoReturn:
     """Raise the RefusalError for a function that Oracle lacks, in the words of ADQL."""
     what = _REFUSED.get(name) or (name.lower() if name.startswith("IVO_") else name)
-    refuse(what, "Points, circles, and convex polygons in numbers can be used in conditions.")
+    refuse(what, "Points, circles, and polygons in numbers can be used in conditions.")
 
 
 def refuse(what: str, suggestion: str | None = None) -> NoReturn:
