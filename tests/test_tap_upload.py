@@ -144,6 +144,24 @@ def test_an_async_job_keeps_its_file_and_can_be_run_again(service: Service) -> N
     assert service.get(f"{again}/results/result").text.split() == ["n", "2"]
 
 
+def test_a_query_is_judged_with_its_tables(service: Service) -> None:
+    """/tap/check knows the columns of what is sent, and of what a job has; a plan says why there is none."""
+    files = {"f": two_by_two("votable")}
+    query = 'SELECT "Wert B-V" AS bv FROM TAP_UPLOAD.mine'
+    form = {"path": "/tap/check", "RESPONSEFORMAT": "json"}
+    told = post(service, query, "mine,param:f", files, **form).json()
+    assert [(column["name"], column["unit"]) for column in told["columns"]] == [("bv", "mag")]
+    wrong = post(service, query.replace("Wert", "Wort"), "mine,param:f", files, **form)
+    assert wrong.status_code == 400
+    assert "Wert B-V" in wrong.json()["problems"][0]["suggestion"]
+    job = post(service, query, "mine,param:f", files, path="/tap/async").headers["location"]
+    judged = httpx.get(f"{job}/check", params={"RESPONSEFORMAT": "json"})
+    assert [column["name"] for column in judged.json()["columns"]] == ["bv"]
+    plan = httpx.get(f"{job}/plan")
+    assert (plan.status_code, "no plan before it runs" in plan.text) == (400, True)
+    assert "no file part" in post(service, query, "mine,param:g", files, **form).text
+
+
 def test_several_tables_and_their_joins(service: Service) -> None:
     """Two tables of one request, named in one parameter or in two; names do not depend on case."""
     files = {"a": b"id,x\n1,10\n2,20\n", "b": b"id,y\n2,200\n3,300\n"}

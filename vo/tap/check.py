@@ -15,6 +15,7 @@ from vo.page import page, plain
 from vo.result import Result
 from vo.tap.forms import Answer, Wanted
 from vo.tap.query import TapQuery
+from vo.tap.upload import described
 from vo.votable.document import Notes
 
 _TOLD = ("name", "datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")
@@ -24,7 +25,8 @@ def answer(wanted: Wanted, catalog: Catalog, config: Config) -> Answer:
     """What /tap/check says."""
     try:
         request = TapQuery.from_params(wanted.params, config)
-        return 200, *_COLUMNS[wanted.form](check(request.query, catalog))
+        known = catalog.merged(described(request.uploads, wanted.params.files))
+        return 200, *_COLUMNS[wanted.form](check(request.query, known))
     except UsageError as error:
         return wanted.error(error)
 

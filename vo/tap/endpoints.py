@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from starlette.concurrency import run_in_threadpool
@@ -23,7 +24,8 @@ from vo.tap.forms import Answer, Wanted
 from vo.tap.pages import examples_page, service_page
 from vo.tap.query import TapQuery
 from vo.uws.endpoints import Call, uws_routes
-from vo.uws.job import SYNC_LANE
+from vo.uws.files import reopened
+from vo.uws.job import SYNC_LANE, Job
 from vo.uws.kind import JobKind
 from vo.uws.stream import SyncResponse, sync_job
 
@@ -66,12 +68,17 @@ async def sync(request: Request) -> Response:
 
 async def check(request: Request) -> Response:
     """What a query would return, or all that is wrong with it, without running it."""
-    return await _checked(request, await read_params(request))
+    params = await read_params(request, file_bytes=_context(request).config.upload_bytes)
+    with closing(params):
+        return await _checked(request, params)
 
 
 async def check_job(request: Request) -> Response:
     """The same for the query of a job, in any phase."""
-    return await _checked(request, await _with_query_of_job(request))
+    job = await Call(ASYNC, request).job()
+    params = await _with_query_of_job(request, job)
+    with reopened(_context(request).results, job) as files:
+        return await _checked(request, replace(params, files=files))
 
 
 async def _checked(request: Request, params: Params) -> Response:
@@ -87,7 +94,7 @@ async def plan(request: Request) -> Response:
 
 async def plan_job(request: Request) -> Response:
     """The same for the query of a job, in any phase."""
-    return await _planned(request, await _with_query_of_job(request))
+    return await _planned(request, await _with_query_of_job(request, await Call(ASYNC, request).job()))
 
 
 async def _planned(request: Request, params: Params) -> Response:
@@ -95,9 +102,8 @@ async def _planned(request: Request, params: Params) -> Response:
     return _answer(await run_in_threadpool(planning.answer, wanted, _context(request)))
 
 
-async def _with_query_of_job(request: Request) -> Params:
+async def _with_query_of_job(request: Request, job: Job) -> Params:
     """The parameters of the job, but the form of the answer is that of the request."""
-    job = await Call(ASYNC, request).job()
     form = Params(tuple(pair for pair in (await read_params(request)).pairs if pair[0].upper() in _FORM))
     return Params((*Params(job.parameters).without(*_FORM).pairs, *form.pairs))
 

@@ -49,6 +49,10 @@ def answer(wanted: Wanted, context: Context) -> Answer:
 
 
 def _compiled(request: TapQuery, database: Database) -> Statement:
+    if request.uploads:
+        raise UsageError(
+            "UPLOAD: a query with tables of its own has no plan before it runs.", hint="/tap/check judges it."
+        )
     return translate(request.query, database.catalog(), dialect=database.dialect, maxrec=request.maxrec)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +13,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from vo.catalog import Column, Table
+from vo.catalog import Catalog, Column, Schema, Table
 from vo.config import Config
 from vo.context import Context
+from vo.dali import File
 from vo.db.base import Database, Incoming
 from vo.errors import TooLargeError, UsageError
 from vo.tablefiles.incoming import IncomingFile, incoming_file
@@ -103,20 +106,48 @@ def _files(uploads: Sequence[Upload], run: Run, context: Context) -> Iterator[li
             elif upload.part.upper() in sent:
                 paths.append(context.results.path(run.job.id, SENT, sent[upload.part.upper()]))
             else:
-                raise UsageError(
-                    f"UPLOAD: the request has no file part {upload.part[:40]!r} for {upload.name}.",
-                    hint="Send a request of type multipart/form-data with the table as a file.",
-                )
+                raise _missing(upload)
         yield paths
 
 
+def described(uploads: Sequence[Upload], files: Sequence[File]) -> Catalog:
+    """The tables as a query sees them, without their rows: what is enough to judge it."""
+    sent = {file.name.upper(): file for file in files}
+    tables = []
+    for upload in uploads:
+        if upload.part is None:
+            raise UsageError(
+                f"UPLOAD: {upload.name} is fetched only when the query runs, and cannot be judged before.",
+                hint="Send the table with the request.",
+            )
+        if upload.part.upper() not in sent:
+            raise _missing(upload)
+        with tempfile.NamedTemporaryFile(prefix="vo-upload-") as copy:
+            shutil.copyfileobj(sent[upload.part.upper()].content, copy)
+            copy.flush()
+            tables.append(_table(upload, Path(copy.name))[0])
+    return Catalog((Schema(SCHEMA, tuple(tables)),) if tables else ())
+
+
+def _missing(upload: Upload) -> UsageError:
+    return UsageError(
+        f"UPLOAD: the request has no file part {str(upload.part)[:40]!r} for {upload.name}.",
+        hint="Send a request of type multipart/form-data with the table as a file.",
+    )
+
+
 def _incoming(upload: Upload, path: Path, run: Run, config: Config) -> Incoming:
+    table, file = _table(upload, path)
+    return Incoming(table, _batches(upload, file, run, config))
+
+
+def _table(upload: Upload, path: Path) -> tuple[Table, IncomingFile]:
     """The table as the database takes it: its columns under names of ours, so that any names will do."""
     with _naming(upload):
         file = incoming_file(path)
         _check_columns(file.columns)
     columns = tuple(replace(column, db_name=f"u{i}") for i, column in enumerate(file.columns, 1))
-    return Incoming(Table(SCHEMA, upload.name, columns), _batches(upload, file, run, config))
+    return Table(SCHEMA, upload.name, columns), file
 
 
 def _check_columns(columns: Sequence[Column]) -> None:
