@@ -123,8 +123,8 @@ MULTIPART = {"content-type": "multipart/form-data; boundary=XX"}
     [
         (413, {"data": {"q": "x" * LIMIT}}),
         (413, {"content": _in_pieces(b"q=" + b"x" * LIMIT), "headers": FORM}),
-        (413, {"files": {"t": b"x" * LIMIT}}),
-        (413, {"content": _in_pieces(b"--XX\r\n" + b"x" * LIMIT), "headers": MULTIPART}),
+        (413, {"files": {"t": b"x" * 2 * LIMIT}}),
+        (413, {"content": _in_pieces(b"--XX\r\n" + b"x" * 2 * LIMIT), "headers": MULTIPART}),
         (413, {"content": _in_pieces(b"x" * (LIMIT + 1))}),
         (413, {"content": b"&".join([b"a"] * 1001)[:LIMIT], "headers": FORM}),
         (400, {"content": b"q=\xe9", "headers": FORM}),
