@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from vo.catalog import Column
 from vo.db.oracle import OracleDatabase
 from vo.db.oracle_access import OracleAccess
-from vo.db.oracle_run import BATCH_ROWS, requested_schema
+from vo.db.oracle_columns import requested_schema
+from vo.db.oracle_run import BATCH_ROWS
 from vo.errors import (
     CancelledError,
     ConfigError,
@@ -135,6 +136,34 @@ def test_not_a_number_is_not_null() -> None:
         table = all_of(database.stream(Statement("SELECT nan", columns)))
     assert [column.null_count for column in table.columns] == [0, 0]
     assert all(math.isnan(value) for value in table.to_pylist()[0].values())
+
+
+SHAPES = (
+    Column("id", "long"),
+    Column("p", "double", "2", xtype="point"),
+    Column("s", "double", "*", xtype="polygon"),
+)
+
+
+def test_shapes_are_joined() -> None:
+    """Numbers of a shape become one list; without any number it is NULL, however packets cut them."""
+    names = ("C1", "C2_1", "C2_2", *(f"C3_{i}" for i in range(1, 7)))
+    sent = (wire.NUMBER("C1", 19, 0), *(wire.Column(name, "BINARY_DOUBLE") for name in names[1:]))
+    rows = [(i, i / 3, -i / 7, *(i + 0.1 * k for k in range(6))) for i in range(20_000)]
+    rows[5] = (5, None, None, *range(6))
+    rows[6] = (6, 1.5, None, *[None] * 6)
+    statement = Statement("SELECT shapes", SHAPES, widths=(1, 2, 6))
+    with (
+        wire.OracleDouble(wire.giving(sent, rows), packet_bytes=997) as double,
+        reading(double) as database,
+    ):
+        table = all_of(database.stream(statement))
+    wanted = [
+        {"c1": row[0], "c2": [*row[1:3]], "c3": [*map(float, row[3:])] if row[3] is not None else None}
+        for row in rows
+    ]
+    wanted[5]["c2"] = None
+    assert table.to_pylist() == wanted
 
 
 def test_expressions_without_precision_stay_exact() -> None:

@@ -29,13 +29,15 @@ class Statement:
 
     The SQL names its output columns c1, c2, …, so that duplicate, reserved and long names never reach the
     database; `columns` carries the published names. `spatial_index` says whether the stored index prunes;
-    `scans` are the stored tables that it names.
+    `scans` are the stored tables that it names. `widths` are the columns of the SQL that make each of the
+    published ones, where a database without arrays gives a shape as numbers: c2_1, c2_2, …; none: one each.
     """
 
     sql: str
     columns: tuple[Column, ...]
     spatial_index: bool = False
     scans: tuple[Scan, ...] = ()
+    widths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ SELECT id FROM stars WHERE 1 = CONTAINS(POINT(ra, dec), POLYGON(9, -1, 11, -1, 1
 SELECT INTERSECTS(CIRCLE(ra, dec, flags), POLYGON(1, 1, 2, 1, 2, 2)), AREA(BOX(1, 2, 3, 4)) FROM stars
 SELECT id FROM stars WHERE 1 = CONTAINS(CIRCLE(ra, dec, 0.5), POLYGON(1, 1, 2, 1, 2, 2))
 SELECT id FROM stars WHERE 0 = CONTAINS(POLYGON(1, 1, 2, 1, 2, 2), CIRCLE(ra, dec, flags))
+SELECT TOP 3 id, POINT(ra, dec) AS p, BOX(ra, dec, 1, 1), CENTROID(BOX(1, 2, 3, 4)) FROM stars ORDER BY id
+SELECT p, CIRCLE(p, 1) FROM (SELECT POINT(ra, dec) AS p FROM stars UNION ALL SELECT NULL FROM extra) AS s
 SELECT ivo_hms_to_degrees(name), COORD1(ivo_geom_transform('ICRS', 'FK4', POINT(ra, dec))) FROM stars
 """
 

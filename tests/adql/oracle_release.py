@@ -121,8 +121,13 @@ class BothReleases(Release):
         prepared = self.h2.prepareStatement(_for_h2(statement.sql))
         try:
             result = prepared.executeQuery()
-            readers = [_reader(column) for column in statement.columns]
-            return list(_read(result, readers))
+            widths = statement.widths or [1] * len(statement.columns)
+            readers = [
+                _reader(column) if width == 1 else "getDouble"
+                for column, width in zip(statement.columns, widths, strict=True)
+                for _ in range(width)
+            ]
+            return [_joined(row, widths) for row in _read(result, readers)]
         finally:
             prepared.close()
 
@@ -159,10 +164,19 @@ def _value(result: Java, getter: Java, position: int) -> object:
     return _TYPES[getter.__name__](value)
 
 
+def _joined(row: tuple[Any, ...], widths: Sequence[int]) -> tuple[Any, ...]:
+    """The row with the numbers of each shape together."""
+    values = iter(row)
+    return tuple(
+        next(values) if width == 1 else tuple(next(values) for _ in range(width)) for width in widths
+    )
+
+
 def _key(row: tuple[Any, ...]) -> list[tuple[bool, Any]]:
     return [
         (value is None, 0 if value is None else round(value, 6) if isinstance(value, float) else value)
-        for value in row
+        for item in row
+        for value in (item if isinstance(item, tuple | list) else (item,))
     ]
 
 
@@ -173,6 +187,11 @@ def _agree(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> bool:
 def _same(ours: object, theirs: object) -> bool:
     if isinstance(ours, float) and isinstance(theirs, float):
         return ours == theirs or math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-12)
+    if isinstance(theirs, tuple):
+        given = (None,) * len(theirs) if ours is None else ours
+        return (
+            isinstance(given, tuple | list) and len(given) == len(theirs) and all(map(_same, given, theirs))
+        )
     return type(ours) is type(theirs) and ours == theirs
 
 

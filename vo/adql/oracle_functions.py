@@ -133,7 +133,7 @@ def narrowed(name: str, value: str) -> str:
 def refuse_function(name: str) -> NoReturn:
     """Raise the RefusalError for a function that Oracle lacks, in the words of ADQL."""
     what = _REFUSED.get(name) or (name.lower() if name.startswith("IVO_") else name)
-    refuse(what, "Points, circles, and polygons in numbers can be used in conditions.")
+    refuse(what, "Points, circles, and polygons in numbers can be used.")
 
 
 def refuse(what: str, suggestion: str | None = None) -> NoReturn:

@@ -14,6 +14,7 @@ from sqlglot import exp
 from vo.adql.kinds import Kind, kind_of
 from vo.adql.nodes import Call, Flag, Joined, call, collected, described, duplicate, number
 from vo.adql.oracle_regions import compute_regions
+from vo.adql.oracle_shapes import split_shapes
 from vo.adql.scopes import Source
 from vo.catalog import Table
 
@@ -168,6 +169,7 @@ def _keep_exact(tree: exp.Expr) -> None:
 
 
 _STEPS: tuple[Callable[[exp.Expr], None], ...] = (
+    split_shapes,
     _compute_unit_vectors,
     compute_regions,
     _name_unknown,

@@ -53,7 +53,8 @@ def translate(
         problems = Problems(query)
         problems.add("The query is nested too deeply", deepest(query), rule="a limit of this service")
         raise problems.error() from None
-    return Statement(sql, state.columns, state.spatial_index, read)
+    widths = state.tree.meta.get("widths", ())
+    return Statement(sql, state.columns, state.spatial_index, read, widths)
 
 
 def check(query: str, catalog: Catalog) -> tuple[Column, ...]:

@@ -13,9 +13,10 @@ from vo.catalog import Catalog, Schema
 from vo.db.base import Database, Incoming
 from vo.db.oracle_access import Connection, OracleAccess, installed_driver, pool_of
 from vo.db.oracle_catalog import PublishedCatalog
+from vo.db.oracle_columns import joined, requested_schema
 from vo.db.oracle_faults import as_vo_error
 from vo.db.oracle_plan import explained
-from vo.db.oracle_run import OracleRun, requested_schema
+from vo.db.oracle_run import OracleRun
 from vo.db.oracle_uploads import stored
 from vo.errors import UsageError
 from vo.result import Plan, Result, Statement
@@ -120,7 +121,7 @@ class OracleDatabase:
         maxrec: int | None = None,
         on_start: OnStart | None = None,
     ) -> Result:
-        schema = requested_schema(statement.columns)
+        schema = requested_schema(statement.columns, statement.widths)
         run = self._begun(limit_s)
         batches = _batches(run, statement, schema, on_start)
         return Result(statement.columns, batches, maxrec=maxrec, on_close=lambda: self._give_back(run))
@@ -170,7 +171,9 @@ class _Holding:
         self, statement: Statement, *, maxrec: int | None = None, on_start: OnStart | None = None
     ) -> Result:
         """Run `statement`; see `Database.stream`. The session stays open."""
-        batches = _batches(self._run, statement, requested_schema(statement.columns), on_start)
+        batches = _batches(
+            self._run, statement, requested_schema(statement.columns, statement.widths), on_start
+        )
         return Result(statement.columns, batches, maxrec=maxrec, on_close=self._end)
 
     def plan(self, statement: Statement) -> Plan:
@@ -190,7 +193,8 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     if on_start is not None:
         on_start(run.stop)
-    yield from run.batches(statement.sql, schema)
+    for batch in run.batches(statement.sql, schema):
+        yield joined(batch, statement.columns, statement.widths) if statement.widths else batch
 
 
 def _plan(driver: Any, connection: Connection, statement: Statement) -> Plan:  # noqa: ANN401  the module `oracledb`

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
 
-from vo.catalog import Column, arrow_schema
 from vo.db.oracle_access import SETUP_S, Connection
 from vo.db.oracle_faults import STOPPED_CODE, as_vo_error, codes_of
-from vo.errors import CancelledError, TimeLimitError, TransientError, UsageError, VOError
+from vo.errors import CancelledError, TimeLimitError, TransientError, VOError
 
 BATCH_ROWS = 8_192
 """Rows of an Arrow batch and of a fetch, which is one round trip."""
@@ -111,21 +110,6 @@ class OracleRun:
         if self._stopped:
             return CancelledError("The query was stopped.")
         return _out_of_time() if time.monotonic() >= self._deadline else as_vo_error(error)
-
-
-def requested_schema(columns: Sequence[Column]) -> pa.Schema:
-    """The Arrow types to ask of the driver: the declared ones, but 64 bits for every integer and boolean.
-
-    The driver's own choice for NUMBER(19) is a double, which loses digits; narrow integers it does not check.
-    UsageError: a column holds arrays, which no scalar column of Oracle gives.
-    """
-    fields = []
-    for column, declared in zip(columns, arrow_schema(columns), strict=True):
-        if pa.types.is_nested(declared.type):
-            raise UsageError(f"The column {column.name} holds arrays, which cannot be read from Oracle.")
-        whole = pa.types.is_integer(declared.type) or pa.types.is_boolean(declared.type)
-        fields.append(pa.field(declared.name, pa.int64() if whole else declared.type))
-    return pa.schema(fields)
 
 
 def _out_of_time() -> TimeLimitError:
