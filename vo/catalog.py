@@ -37,12 +37,44 @@ _REGULAR = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """The reference frame of coordinates by its name in the IVOA vocabulary refframe.
+
+    `stated` if a query names it: coordinates without a frame are ICRS beside it. Those of a frame that only
+    follows from a conversion meet coordinates without a frame as they stand.
+    """
+
+    name: str
+    stated: bool = True
+
+    @property
+    def axes(self) -> str:
+        """The frame with these axes; those of FK5 at J2000 are taken for those of ICRS, 23 mas away."""
+        return "ICRS" if self.name == "FK5" else self.name
+
+
+def frames_agree(first: Frame | None, second: Frame | None) -> bool:
+    """Whether numbers of one frame mean the same in the other.
+
+    >>> frames_agree(None, Frame("FK5")), frames_agree(None, Frame("GALACTIC"))
+    (True, False)
+    >>> frames_agree(None, Frame("GALACTIC", stated=False)), frames_agree(Frame("FK4"), Frame("GALACTIC"))
+    (True, False)
+    """
+    if first is None or second is None:
+        named = first or second
+        return named is None or not named.stated or named.axes == "ICRS"
+    return first.axes == second.axes
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column as VOTable 1.4 (3.2) describes a FIELD, plus the flags of TAP_SCHEMA (TAP 1.1, 4.3).
 
     `name` is bare (never quoted); `arraysize` is None for scalars, for strings "*" or "8*" or "12";
     `db_name` is the spelling in the database (None: as `name`); `prefix` is text that every value begins
     with and the database does not store: the service's own URL, which changes from place to place.
+    `frame` is that of a shape which names one.
     """
 
     name: str
@@ -58,6 +90,7 @@ class Column:
     std: bool = False
     db_name: str | None = None
     prefix: str | None = None
+    frame: Frame | None = None
 
     @property
     def is_string(self) -> bool:

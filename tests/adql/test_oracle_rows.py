@@ -13,7 +13,8 @@ import pytest
 from adql.oracle_lint import complaints
 from adql.oracle_release import BothReleases, both_releases, missing
 from adql.small_release import Release, extra_table, star_columns, stars_table, write_release
-from adql.test_queries import *  # noqa: F403  the tests themselves
+from adql.test_coordinate_systems import *  # noqa: F403  the tests themselves
+from adql.test_queries import *  # noqa: F403
 from adql.test_sky import *  # noqa: F403
 from adql.test_sky import separation
 from adql.test_unknown import *  # noqa: F403

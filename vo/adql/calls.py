@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from vo.adql import advice, kinds
+from vo.adql import advice, coordinate_systems, frames, kinds
 from vo.adql.constants import constant
 from vo.adql.functions import FUNCTIONS, Function
 from vo.adql.kinds import Kind, kind_of, united
@@ -19,13 +19,14 @@ from vo.adql.problems import span_of
 from vo.adql.shapes import in_range, region
 from vo.adql.units import factor, parsed, product
 from vo.adql.user_defined import USER_DEFINED
-from vo.catalog import Column
+from vo.catalog import Column, Frame
 
 if TYPE_CHECKING:
     from vo.adql.reader import Reader
 
 _UNCHANGED_INTEGERS = frozenset({"CEILING", "FLOOR"})
 _STATISTICS = {"MIN": "stat.min", "MAX": "stat.max", "AVG": "stat.mean"}
+_OF_TWO_SHAPES = frozenset({"CONTAINS", "INTERSECTS", "DISTANCE"})
 _RESULTS: dict[str, Column] = {
     "double": kinds.DOUBLE,
     "int": kinds.INT,
@@ -51,13 +52,23 @@ def read(reader: Reader, node: exp.Expr) -> exp.Expr:
             suggestion=advice.for_function(name),
         )
         return describe(node, kinds.NULL)
+    frame: Frame | None = None
     if function.coosys:
-        arguments = _without_coosys(reader, arguments, function)
+        arguments, frame = _without_coosys(reader, arguments, function)
     node.set("expressions", arguments)
     if not _fits(reader, node, function, arguments):
         return describe(node, _RESULTS.get(function.result, kinds.NULL))
+    if function.coosys:
+        frame = coordinate_systems.of_shape(reader, arguments, frame)
+    elif name in _OF_TWO_SHAPES:
+        arguments = coordinate_systems.agreeing(reader, arguments)
+    node.set("expressions", arguments)
     if name in _REWRITTEN:
         return _REWRITTEN[name](reader, node)
+    if name == "CENTROID":
+        frame = described(arguments[0]).frame
+    if frame is not None:
+        return describe(node, frames.column_of(kind_of(_RESULTS[function.result]), frame))
     return _described(reader, node, function, arguments)
 
 
@@ -76,19 +87,22 @@ def _arguments(reader: Reader, node: exp.Expr, function: Function | None) -> lis
     return [inner.value(argument) for argument in node.expressions]
 
 
-def _without_coosys(reader: Reader, arguments: list[exp.Expr], function: Function) -> list[exp.Expr]:
-    """The arguments behind the deprecated coordinate system: ICRS or empty (ADQL 2.1, 4.2.5)."""
+def _without_coosys(
+    reader: Reader, arguments: list[exp.Expr], function: Function
+) -> tuple[list[exp.Expr], Frame | None]:
+    """The arguments behind the deprecated coordinate system, and its frame (ADQL 2.1, 4.2.5)."""
     if not arguments or kind_of(described(arguments[0])) is not Kind.TEXT:
-        return arguments[1:] if _stands_for_none(arguments, function) else arguments
-    first = arguments[0]
-    if not isinstance(first, exp.Literal):
-        message = "The coordinate system must be a string literal"
-    elif first.this.strip().upper().partition(" ")[0] not in ("", "ICRS", "UNKNOWNFRAME"):
-        message = f"The coordinate system '{first.this}' is not offered: all positions are ICRS"
-    else:
-        return arguments[1:]
-    reader.problems.add(message, span_of(first), rule="ADQL 2.1, 4.2.5", suggestion="Leave it out.")
-    return arguments[1:]
+        return (arguments[1:] if _stands_for_none(arguments, function) else arguments), None
+    first, *rest = arguments
+    if isinstance(first, exp.Literal):
+        return rest, coordinate_systems.named(reader, first, first.this)
+    reader.problems.add(
+        "The coordinate system must be a string literal",
+        span_of(first),
+        rule="ADQL 2.1, 4.2.5",
+        suggestion="Leave it out.",
+    )
+    return rest, None
 
 
 def _stands_for_none(arguments: list[exp.Expr], function: Function) -> bool:

@@ -10,7 +10,7 @@ from sqlglot import exp
 from vo.adql.advice import did_you_mean
 from vo.adql.grouping import has_aggregate, judge_grouping
 from vo.adql.joins import joined
-from vo.adql.kinds import Kind, kind_of, united
+from vo.adql.kinds import Kind, kind_of, told, united
 from vo.adql.names import Names, published_table
 from vo.adql.nodes import Call, Joined, describe, described, duplicate
 from vo.adql.problems import Problems, span_of
@@ -95,11 +95,13 @@ class Queries:
             column = united(first, second)
             if column is None:
                 self.problems.add(
-                    f"Column {position} of {operator} is {kind_of(first).value} on the left "
-                    f"and {kind_of(second).value} on the right",
+                    f"Column {position} of {operator} is {told(first)} on the left "
+                    f"and {told(second)} on the right",
                     span,
                     rule="ADQL 2.1, 4.6",
-                    suggestion="Write CAST(x AS type).",
+                    suggestion="Write CAST(x AS type)."
+                    if kind_of(first) is not kind_of(second)
+                    else "ivo_geom_transform converts.",
                 )
             # Metadata come from the left operand (ADQL 2.1, 4.6.2).
             if column is not None and kind_of(first) is not Kind.NULL:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from vo.adql import kinds
+from vo.adql import coordinate_systems, kinds
 from vo.adql.kinds import NUMBERS, ORDERED, Kind, kind_of
 from vo.adql.nodes import Flag, call, describe, described
 from vo.adql.problems import span_of
@@ -39,13 +39,16 @@ def comparison(reader: Reader, node: exp.Expr) -> exp.Expr:
     left, right = reader.arguments(node, "this", "expression")
     kind = kind_of(described(left))
     if kind in kinds.SHAPES and kind_of(described(right)) is kind and isinstance(node, exp.EQ | exp.NEQ):
-        return _same_shape(node, left, right)
+        return _same_shape(reader, node, left, right)
     compare(reader, node, left, right)
     return describe(node, kinds.CONDITION)
 
 
-def _same_shape(node: exp.Expr, left: exp.Expr, right: exp.Expr) -> exp.Expr:
+def _same_shape(reader: Reader, node: exp.Expr, left: exp.Expr, right: exp.Expr) -> exp.Expr:
     """Equality of shapes: points are equal where they meet, others where all their numbers are equal."""
+    left, right = coordinate_systems.agreeing(reader, [left, right])
+    node.set("this", left)
+    node.set("expression", right)
     if kind_of(described(left)) is Kind.POINT:
         meeting = describe(call("INTERSECTS", left, right), kinds.INT)
         node.set("this", meeting)

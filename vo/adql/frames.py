@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, product
 from typing import TYPE_CHECKING
@@ -16,7 +17,9 @@ from vo.adql.constants import constant
 from vo.adql.definitions import let
 from vo.adql.kinds import Kind, kind_of
 from vo.adql.nodes import Call, Local, Place, call, describe, described, duplicate, number
+from vo.adql.problems import span_of
 from vo.adql.regions import circle_of, place_of, shape_of, unwrapped
+from vo.catalog import Column, Frame
 
 if TYPE_CHECKING:
     from vo.adql.reader import Reader
@@ -36,12 +39,30 @@ _FRAMES: Mapping[str, tuple[str, float, float, float]] = {
 FRAMES = ("ICRS", "FK5", "FK4", "GALACTIC", "SUPER_GALACTIC", "ECLIPTIC")
 """What is offered; the axes of FK5 at J2000 are taken for those of ICRS, from which they are 23 mas away."""
 
-UCDS: Mapping[str, str] = {
-    "GALACTIC": "pos.galactic",
-    "SUPER_GALACTIC": "pos.supergalactic",
-    "ECLIPTIC": "pos.ecliptic",
+_UCDS: Mapping[str, str] = {
+    "GALACTIC": "pos;pos.galactic",
+    "SUPER_GALACTIC": "pos;pos.supergalactic",
+    "ECLIPTIC": "pos;pos.ecliptic",
 }
-"""The UCD of positions, where it is not pos.eq."""
+"""The UCD of positions, where it is not pos.eq; these words cannot be the first of one (UCD1+)."""
+
+_SHAPES: Mapping[Kind, Column] = {
+    Kind.POINT: kinds.POINT,
+    Kind.CIRCLE: kinds.CIRCLE,
+    Kind.POLYGON: kinds.POLYGON,
+}
+
+
+def column_of(kind: Kind, frame: Frame) -> Column:
+    """What is known about shapes of a frame; those of an unknown kind count as points.
+
+    >>> column_of(Kind.POINT, Frame("GALACTIC")).ucd, column_of(Kind.CIRCLE, Frame("GALACTIC")).ucd
+    ('pos;pos.galactic', 'pos.outline')
+    """
+    column = _SHAPES.get(kind, kinds.POINT)
+    ucd = _UCDS.get(frame.name, column.ucd) if column is kinds.POINT else column.ucd
+    return replace(column, ucd=ucd, frame=frame)
+
 
 _TURNED = (
     {"x": "COS(RADIANS(lat)) * COS(RADIANS(lon))", "y": "COS(RADIANS(lat)) * SIN(RADIANS(lon))"},
@@ -67,6 +88,19 @@ def angles(reader: Reader, source: str, target: str) -> list[exp.Expr]:
     }
     values |= {name: describe(number(value), kinds.DOUBLE) for name, value in elements.items()}
     return [let(reader, "turned", values, steps) for steps in _ANGLES]
+
+
+def turned(reader: Reader, shape: exp.Expr, target: str) -> exp.Expr:
+    """A shape in another frame, as ivo_geom_transform would make it; itself where the axes are the same."""
+    column = described(shape)
+    source = column.frame or Frame("ICRS")
+    frame = Frame(target)
+    if source.axes == frame.axes or kind_of(column) not in _SHAPES:
+        return shape
+    names = (exp.Literal.string(name) for name in (source.name, target))
+    node = call("IVO_GEOM_TRANSFORM", *names, shape, *angles(reader, source.name, target))
+    node.meta["span"] = span_of(shape)
+    return describe(node, column_of(kind_of(column), frame))
 
 
 @lru_cache
@@ -105,7 +139,7 @@ def transformed(node: Call) -> exp.Expr:
     matrix = rotation(source.this, target.this)
     shape = unwrapped(shape)
 
-    def turned(lon: exp.Expr, lat: exp.Expr) -> list[exp.Expr]:
+    def moved(lon: exp.Expr, lat: exp.Expr) -> list[exp.Expr]:
         values = constant(lon), constant(lat)
         if values[0] is not None and values[1] is not None:
             return [number(value) for value in turned_position(matrix, values[0], values[1])]
@@ -114,14 +148,14 @@ def transformed(node: Call) -> exp.Expr:
     match kind_of(described(shape)):
         case Kind.POINT:
             place = place_of(shape)
-            lon, lat = turned(place.this, place.expression)
+            lon, lat = moved(place.this, place.expression)
             return Place(this=lon, expression=lat)
         case Kind.CIRCLE:
             centre, radius = circle_of(shape)
-            return call("CIRCLE", *turned(centre.this, centre.expression), radius)
+            return call("CIRCLE", *moved(centre.this, centre.expression), radius)
         case Kind.POLYGON if isinstance(shape, Call) and shape.this == "POLYGON":
             pairs = zip(shape.arguments[::2], shape.arguments[1::2], strict=True)
-            return call("POLYGON", *(value for pair in pairs for value in turned(*pair)))
+            return call("POLYGON", *(value for pair in pairs for value in moved(*pair)))
         case Kind.POLYGON:
             return call("TURNED", shape_of(shape), *(number(value) for row in matrix for value in row))
     return exp.Null()

@@ -111,6 +111,11 @@ def _coordinate(node: Call) -> exp.Expr:
     return exp.Paren(this=place.this if node.this == "COORD1" else place.expression)
 
 
+def _frame_name(shape: exp.Expr) -> exp.Expr:
+    frame = described(shape).frame
+    return exp.Literal.string("ICRS" if frame is None else frame.name)
+
+
 _POINT_AND_RADIUS = _TWO_POINTS = 2
 _FUNCTIONS: Mapping[str, Callable[[Any], exp.Expr]] = {
     "POINT": _point,
@@ -123,7 +128,7 @@ _FUNCTIONS: Mapping[str, Callable[[Any], exp.Expr]] = {
     "COORD1": _coordinate,
     "COORD2": _coordinate,
     "IVO_GEOM_TRANSFORM": frames.transformed,
-    "COORDSYS": lambda _: exp.Literal.string("ICRS"),
+    "COORDSYS": lambda node: _frame_name(node.arguments[0]),
     "AREA": lambda node: regions.area(node.arguments[0]),
     "CENTROID": lambda node: regions.centroid(node.arguments[0]),
 }

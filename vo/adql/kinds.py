@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from vo.catalog import Column, Datatype
+from vo.catalog import Column, Datatype, frames_agree
 
 
 class Kind(Enum):
@@ -100,7 +100,25 @@ def united(left: Column, right: Column) -> Column | None:
         datatype = left.datatype if left.datatype == right.datatype else "unicodeChar"
         arraysize = left.arraysize if left.arraysize == right.arraysize else "*"
         return replace(left, datatype=datatype, arraysize=arraysize)
-    return left if left.arrow_type() == right.arrow_type() else None
+    return _united_arrays(left, right)
+
+
+def _united_arrays(left: Column, right: Column) -> Column | None:
+    """The same for arrays and shapes: those of different frames have no column in common."""
+    if left.arrow_type() != right.arrow_type() or not frames_agree(left.frame, right.frame):
+        return None
+    return replace(left, frame=left.frame and right.frame)
+
+
+def told(column: Column) -> str:
+    """What the values of a column are, with the frame of shapes that name one, for messages.
+
+    >>> from vo.catalog import Frame
+    >>> told(POINT), told(replace(POINT, frame=Frame("GALACTIC")))
+    ('a point', 'a point in GALACTIC')
+    """
+    frame = "" if column.frame is None else f" in {column.frame.name}"
+    return kind_of(column).value + frame
 
 
 @dataclass(frozen=True, slots=True)

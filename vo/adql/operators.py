@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from vo.adql import kinds
-from vo.adql.kinds import NUMBERS, Kind, kind_of, united, wider
+from vo.adql.kinds import NUMBERS, Kind, kind_of, told, united, wider
 from vo.adql.nodes import call, describe, described, number
 from vo.adql.problems import span_of
 from vo.adql.units import product
@@ -150,8 +150,7 @@ def common(reader: Reader, node: exp.Expr, values: list[exp.Expr], what: str) ->
         column = united(result, described(value))
         if column is None:
             reader.problems.add(
-                f"The values of {what} differ in type: "
-                f"{kind_of(result).value} and {kind_of(described(value)).value}",
+                f"The values of {what} differ in type: {told(result)} and {told(described(value))}",
                 span_of(value) or span_of(node),
                 rule="ADQL 2.1, 4.8",
             )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from vo.adql import kinds
+from vo.adql import coordinate_systems, kinds
 from vo.adql.constants import constant
+from vo.adql.frames import column_of
 from vo.adql.kinds import Kind, kind_of
 from vo.adql.nodes import call, describe, described, number
 from vo.adql.polygons import polygon
@@ -89,7 +90,10 @@ def region(reader: Reader, node: exp.Expr) -> exp.Expr:
             suggestion="Write 'CIRCLE ICRS 10 20 0.5', 'BOX ICRS …', 'POLYGON ICRS …' or 'POSITION ICRS …'.",
         )
         return describe(node, kinds.CIRCLE)
-    return of_numbers(reader, node, *found)
+    name, system, values = found
+    written = of_numbers(reader, node, name, values)
+    frame = coordinate_systems.named(reader, text, system)
+    return written if frame is None else describe(written, column_of(kind_of(described(written)), frame))
 
 
 def of_numbers(reader: Reader, node: exp.Expr, name: str, values: list[float]) -> exp.Expr:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from vo.adql import astrometry, frames, healpix, kinds, sexagesimal
+from vo.adql import astrometry, coordinate_systems, frames, healpix, kinds, sexagesimal
 from vo.adql.constants import constant
 from vo.adql.definitions import defined, let
 from vo.adql.kinds import Kind, kind_of
@@ -17,7 +17,7 @@ from vo.adql.problems import span_of
 from vo.adql.regions import unwrapped
 from vo.adql.spatial_index import ORDER, cell_of
 from vo.adql.sphere import RIGHT_ANGLE
-from vo.catalog import Column
+from vo.catalog import Column, Frame, frames_agree
 
 if TYPE_CHECKING:
     from vo.adql.reader import Reader
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def healpix_index(reader: Reader, node: exp.Expr) -> exp.Expr:
     """ivo_healpix_index: a number, bits of the index stored beside a main position, or computed."""
     order = _order(reader, node)
-    place = _place(node.expressions[1:])
+    place = _place([coordinate_systems.in_icrs(reader, value) for value in node.expressions[1:]])
     lon, lat = constant(place.this), constant(place.expression)
     source = key_of(place)
     if order is None:
@@ -138,6 +138,7 @@ def epoch_prop(reader: Reader, node: exp.Expr) -> exp.Expr:
 def geom_transform(reader: Reader, node: exp.Expr) -> exp.Expr:
     """ivo_geom_transform: a shape of the same kind, turned from frame to frame once its form is known."""
     source, target, shape = node.expressions
+    given = described(shape)
     unknown = [frame for frame in (source, target) if frame.this not in frames.FRAMES]
     for frame in unknown:
         reader.problems.add(
@@ -146,15 +147,20 @@ def geom_transform(reader: Reader, node: exp.Expr) -> exp.Expr:
             rule="UDF catalogue 1.2",
             suggestion=f"The frames are {', '.join(frames.FRAMES)}, in capitals.",
         )
+    if not unknown and not frames_agree(given.frame, Frame(source.this)) and given.frame is not None:
+        reader.problems.add(
+            f"The shape is in {given.frame.name}, not in {source.this}",
+            span_of(shape) or span_of(node),
+            rule="UDF catalogue 1.2",
+            suggestion=f"Write '{given.frame.name}'.",
+        )
     if not unknown:
         node.set("expressions", [source, target, shape, *frames.angles(reader, source.this, target.this)])
-    ucd = frames.UCDS.get(target.this, "pos.eq")
-    kind = kind_of(described(shape))
-    column = _SHAPES.get(kind, kinds.POINT)
-    return describe(node, column, ucd=ucd if kind is Kind.POINT else column.ucd)
+    frame = Frame(target.this, stated=False) if not unknown else None
+    kind = kind_of(given)
+    return describe(node, frames.column_of(kind, frame) if frame is not None else kinds.POINT)
 
 
-_SHAPES = {Kind.POINT: kinds.POINT, Kind.CIRCLE: kinds.CIRCLE, Kind.POLYGON: kinds.POLYGON}
 MOST_BINS = 10_000
 """Bins of a histogram at the most."""
 

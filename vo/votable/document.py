@@ -137,13 +137,31 @@ def _heading(
     yield "<TABLE>\n"
 
 
-_SYSTEMS: Mapping[str, Mapping[str, str]] = {
+# The schema of 1.4 has some old names alone; those of 1.5 are in the vocabulary refframe.
+_FRAMES: Mapping[Version, Mapping[str, str]] = {
+    "1.4": {
+        "icrs": 'system="ICRS"',
+        "galactic": 'system="galactic"',
+        "super_galactic": 'system="supergalactic"',
+        "fk5": 'system="eq_FK5" equinox="J2000"',
+        "fk4": 'system="eq_FK4" equinox="B1950"',
+        "ecliptic": 'system="ecl_FK5" equinox="J2000"',
+    },
+    "1.5": {
+        "icrs": 'system="ICRS"',
+        "galactic": 'system="GALACTIC"',
+        "super_galactic": 'system="SUPER_GALACTIC"',
+        "fk5": 'system="FK5" equinox="J2000"',
+        "fk4": 'system="FK4" equinox="B1950"',
+        "ecliptic": 'system="ECLIPTIC" equinox="J2000"',
+    },
+}
+_SYSTEMS: Mapping[Version, Mapping[str, str]] = {
     version: {
-        "icrs": '<COOSYS ID="icrs" system="ICRS"/>\n',
-        "galactic": f'<COOSYS ID="galactic" system="{galactic}"/>\n',
+        **{name: f'<COOSYS ID="{name}" {attributes}/>\n' for name, attributes in frames.items()},
         "utc": '<TIMESYS ID="utc" timescale="UTC" refposition="UNKNOWN"/>\n',
     }
-    for version, galactic in (("1.4", "galactic"), ("1.5", "GALACTIC"))
+    for version, frames in _FRAMES.items()
 }
 """Elements that FIELDs refer to; COOSYS without an epoch, which the catalogue does not know."""
 
@@ -152,6 +170,8 @@ def _system(column: Column) -> str | None:
     """The system of the values (VOTable 1.4, 3.3 and 3.4): equatorial positions are in ICRS here."""
     if column.xtype == "timestamp":
         return "utc"  # DALI 1.1, 3.3.3
+    if column.frame is not None:
+        return column.frame.name.lower()
     words = (column.ucd or "").lower()
     return next((ref for ucd, ref in _POSITIONS.items() if ucd in words), None)
 
