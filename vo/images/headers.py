@@ -19,7 +19,7 @@ _MAX_HEADER = 4096 * BLOCK  # 147,456 cards
 _MAX_UNITS = 2000
 _BITPIX = (8, 16, 32, 64, -32, -64)
 
-_TABLE_ONLY = re.compile(
+TABLE_ONLY = re.compile(
     r"XTENSION|SIMPLE|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|EXTEND|TFIELDS|THEAP|T(TYPE|FORM|UNIT|NULL|SCAL|ZERO|DISP|DIM)\d+"
     r"|ZIMAGE|ZSIMPLE|ZEXTEND|ZTENSION|ZBITPIX|ZNAXIS\d*|ZTILE\d+|ZPCOUNT|ZGCOUNT|ZBLOCKED|ZCMPTYPE|ZNAME\d+|ZVAL\d+"
     r"|ZQUANTIZ|ZDITHER0|ZSCALE|ZZERO|ZBLANK|ZMASKCMP|ZHECKSUM|ZDATASUM|CHECKSUM|DATASUM"
@@ -40,6 +40,13 @@ class Keywords(Mapping[str, Any]):
             return Card.fromstring(self._cards[name]).value
         except VerifyError:
             raise KeyError(name) from None  # not to be parsed: as good as absent
+
+    def comment(self, name: str) -> str:
+        """The comment behind a value; empty without one."""
+        try:
+            return str(Card.fromstring(self._cards[name]).comment)
+        except (KeyError, VerifyError):
+            return ""
 
     def __iter__(self) -> Any:  # noqa: ANN401
         return iter(self._cards)
@@ -159,7 +166,7 @@ def image_cards(unit: Unit, primary: Unit) -> Cards:
         cards = _restored(unit)
     if unit.index and unit.keywords.get("INHERIT") is True:
         known = {keyword(one) for one in cards}
-        cards += tuple(one for one in without(primary.cards, _TABLE_ONLY) if keyword(one) not in known)
+        cards += tuple(one for one in without(primary.cards, TABLE_ONLY) if keyword(one) not in known)
     return cards
 
 
@@ -167,7 +174,7 @@ def _restored(unit: Unit) -> Cards:
     axes = unit.axes("Z")
     start = [card("XTENSION", "IMAGE"), card("BITPIX", unit.bitpix("Z")), card("NAXIS", len(axes))]
     start += [card(f"NAXIS{i}", length) for i, length in enumerate(axes, 1)]
-    rest = without(unit.cards, _TABLE_ONLY)
+    rest = without(unit.cards, TABLE_ONLY)
     kept = tuple(one for one in rest if not (keyword(one) == "EXTNAME" and b"'COMPRESSED_IMAGE'" in one))
     known = {keyword(one) for one in kept}
     blank = unit.keywords.get("ZBLANK")

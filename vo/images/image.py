@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 from astropy.io.fits import Header
 
@@ -15,6 +17,8 @@ from vo.images.files import FitsFile, file_key
 from vo.images.headers import Unit, image_cards, units
 from vo.images.rawcards import Cards
 from vo.images.tiles import TileTable, tile_table
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +33,23 @@ class Image:
     width: int
     height: int
     bitpix: int
-    cards: Cards
+    cards: Cards = field(repr=False)
     data_offset: int
     tiles: TileTable | None
     decoded: Decoded = field(repr=False)
+    made: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def header(self) -> Header:
         """The header for those who look up keywords."""
         return Header.fromstring(b"".join(self.cards))
+
+    def kept(self, name: str, make: Callable[[], _Made]) -> _Made:
+        """What was made of the header once: it lives as long as the image."""
+        found: _Made | None = self.made.get(name)
+        if found is None:
+            found = self.made.setdefault(name, make())
+        return found
 
     @cached_property
     def name(self) -> str:

@@ -18,6 +18,9 @@ from vo.images.tiles import TileTable
 Pixels = NDArray[Any]
 """Rows of pixels, the lowest first, in the byte order of the machine."""
 
+Mask = NDArray[np.bool_]
+"""One truth a pixel."""
+
 _LITTLE_ENDIAN = sys.byteorder == "little"
 _TYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
 _OFFSETS = {8: -128, 16: 1 << 15, 32: 1 << 31, 64: 1 << 63}  # BZERO of the other sign (FITS 4.0, 5.2.5)
