@@ -239,17 +239,21 @@ def test_headers_alone(tmp_path: Path, count: int) -> None:
 def test_what_counts_pixels_is_moved(tmp_path: Path) -> None:
     """Other WCSs, IRAF's transformation, sections; what told of the whole image goes, the rest stays."""
     cards = {
-
-            "CRPIX1A": 1.0,
-            "CRPIX2A": 2.0,
-            "CTYPE1A": "LINEAR",
-            "CTYPE2A": "LINEAR",
-            "LTV1": 100.0,
-            "LTV2": 0.0
-        ,
-        "DATASEC": "[30:90,1:70]", "BIASSEC": "[1:10,1:70]", "CCDSEC": "[1:4,1:4]", "RAC1": 10.5,
-        "DETSEC": "[2090:2001,1:70]", "DATAMAX": 99.0, "OBJECT": "It's a field",
-        "LONGTEXT": "many words " * 12, "HIERARCH ESO DET NAME": "eye",
+        "CRPIX1A": 1.0,
+        "CRPIX2A": 2.0,
+        "CTYPE1A": "LINEAR",
+        "CTYPE2A": "LINEAR",
+        "LTV1": 100.0,
+        "LTV2": 0.0,
+        "DATASEC": "[30:90,1:70]",
+        "BIASSEC": "[1:10,1:70]",
+        "CCDSEC": "[1:4,1:4]",
+        "RAC1": 10.5,
+        "DETSEC": "[2090:2001,1:70]",
+        "DATAMAX": 99.0,
+        "OBJECT": "It's a field",
+        "LONGTEXT": "many words " * 12,
+        "HIERARCH ESO DET NAME": "eye",
     }
     image = OpenImages().image(_write(tmp_path / "a.fits", _sky(), **cards))
     for packed in (False, True):
