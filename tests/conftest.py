@@ -93,3 +93,10 @@ def service(sample_data: Path) -> Iterator[Service]:
     """A whole service on the small sample release, shared by all tests that leave it as it was."""
     with serving(sample_data, VO_DESTRUCTION_LIMIT_S="86400", VO_MAXREC_LIMIT="50000") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def image_service(image_data: Path) -> Iterator[Service]:
+    """A whole service on `image_data`, shared by all tests that leave it as it was."""
+    with serving(image_data) as running:
+        yield running

@@ -202,6 +202,12 @@ def _truncated(path: Path) -> None:
     path.write_bytes(whole[: len(whole) - 2880])
 
 
+def _truncated_fpack(path: Path) -> None:
+    whole = coadd(path.with_name("whole"), "RICE_1").read_bytes()
+    path.with_name("whole").unlink()
+    path.write_bytes(whole[: len(whole) - 5760])
+
+
 def _cut_in_the_header(path: Path) -> None:
     path.write_bytes(write_image(path.with_name("whole")).read_bytes()[:1000])
     path.with_name("whole").unlink()
@@ -230,6 +236,7 @@ BROKEN: list[tuple[Callable[[Path], object], str]] = [
     (lambda path: path.write_bytes(b""), "is empty"),
     (lambda path: path.write_text("<html>404</html>" * 300), "cannot be read as FITS"),
     (_truncated, "cut off|truncated"),
+    (_truncated_fpack, "cut off|truncated|cannot be read"),
     (_cut_in_the_header, "cannot be read|cut off"),
     (_table, "no two-dimensional image"),
     (lambda path: fits.PrimaryHDU(np.zeros((2, 3, 4))).writeto(path), "no two-dimensional image"),

@@ -22,6 +22,9 @@ Datatype = Literal[
 ]
 """The datatypes of VOTable 1.4 (2.1) that we publish."""
 
+IMAGE_RELEASE = "images"
+"""The release with the images of all releases: it has tables in their schemas, listed behind their own."""
+
 _SCALARS: Mapping[str, pa.DataType] = {
     "boolean": pa.bool_(),
     "unsignedByte": pa.uint8(),
@@ -252,7 +255,7 @@ def _united(first: Schema | None, second: Schema) -> Schema:
         return second
     names = {table.name.lower() for table in second.tables}
     kept = tuple(table for table in first.tables if table.name.lower() not in names)
-    return replace(first, tables=kept + second.tables, description=first.description or second.description)
+    return replace(first, tables=kept + second.tables, description=second.description or first.description)
 
 
 def _schema(raw: dict[str, Any]) -> Schema:

@@ -14,7 +14,7 @@ from typing import Any
 
 from vo import __version__, log
 from vo.app import run_web
-from vo.catalog import Catalog
+from vo.catalog import IMAGE_RELEASE, Catalog
 from vo.check import check
 from vo.config import Config
 from vo.context import open_context
@@ -22,7 +22,6 @@ from vo.errors import LoadError, VOError
 from vo.jobs import LANES
 from vo.load import LoadedImages, ProgressLine, load_images, load_release, publish
 from vo.load import describe as describe_file
-from vo.load.release import IMAGE_FILE
 from vo.sample import write_images, write_sample
 from vo.serve import serve
 from vo.sweep import sweep
@@ -133,7 +132,7 @@ def _serve(options: argparse.Namespace, config: Config) -> None:
         config.data_dir.mkdir(parents=True, exist_ok=True)
         if not (config.releases_dir / f"{SAMPLE}.duckdb").exists():
             _build_sample(config)
-        if not (config.releases_dir / f"{IMAGE_FILE}.duckdb").exists():
+        if not (config.releases_dir / f"{IMAGE_RELEASE}.duckdb").exists():
             _build_sample_images(config)
     serve(config, on_ready=lambda catalog: _say(_greeting(config, catalog)))
 

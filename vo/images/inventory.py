@@ -28,6 +28,7 @@ _ROLES = {
     **dict.fromkeys(("MSK", "MASK", "DQ", "DQM", "BPM", "FLAGS"), "mask"),
     **dict.fromkeys(("WGT", "WEIGHT", "WHT", "IVAR", "INVVAR"), "weight"),
     **dict.fromkeys(("ERR", "ERROR", "VAR", "VARIANCE", "RMS", "SAMP", "TIME", "NCOMBINE"), "other"),
+    **dict.fromkeys(("WCSDVARR", "D2IMARR", "SIPWCS"), "other"),  # tables of distortions, as HST has them
 }
 _PRODUCTS = {"dqmask": "mask", "wtmap": "weight", "expmap": "other"}
 """Values of PRODTYPE, by which DECam's pipeline tells the files of one exposure apart."""

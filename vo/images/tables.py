@@ -83,7 +83,6 @@ def schemas(held: Mapping[str, Held]) -> tuple[Schema, ...]:
                         region=RegionKey("outline", "outline", each.reach),
                     ),
                 ),
-                f"The release {release}.",
             )
             for release, each in held.items()
         ),

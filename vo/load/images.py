@@ -18,14 +18,14 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from vo.catalog import Catalog, is_regular
+from vo.catalog import IMAGE_RELEASE, Catalog, is_regular
 from vo.config import Config
 from vo.errors import LoadError
 from vo.images.inventory import Fault, FileStamp, ImageRecord, find_files, scan
 from vo.images.tables import IMAGES, Held, as_batch, images_table, obscore_sql, obscore_table, schemas
 from vo.load.new_file import NEW_FILE, escaped, new_file, quoted, write_catalog
 from vo.load.progress import Progress, Report
-from vo.load.release import IMAGE_FILE, refuse_taken, release_name
+from vo.load.release import refuse_taken, release_name
 from vo.load.sky import FIELDS, sky_index
 from vo.load.swap import replacing
 
@@ -108,10 +108,13 @@ def load_images(
     name = release_name(release or _only_release(config))
     order = _Order(directory, config.images_root, name, _identify(config, collection or name), checksums)
     files = find_files(directory, order.root)
-    check = partial(refuse_taken, schemas({name: Held(0, 0.0)}), IMAGE_FILE, config.releases_dir)
+    check = partial(refuse_taken, schemas({name: Held(0, 0.0)}), IMAGE_RELEASE, config.releases_dir)
     check()
-    old = config.releases_dir / f"{IMAGE_FILE}.duckdb"
-    with replacing(config.releases_dir, IMAGE_FILE, check=check) as target, new_file(target, config) as new:
+    old = config.releases_dir / f"{IMAGE_RELEASE}.duckdb"
+    with (
+        replacing(config.releases_dir, IMAGE_RELEASE, check=check) as target,
+        new_file(target, config) as new,
+    ):
         with _old_file(new, old) as releases:
             reading = _sorted_out(new, order, files, known=name in releases, report=report or _silent)
             _read(new, order, reading)
@@ -139,7 +142,7 @@ def _nothing(directory: Path, faults: Sequence[Fault]) -> str:
 
 
 def _only_release(config: Config) -> str:
-    names = [path.stem for path in sorted(config.releases_dir.glob("*.duckdb")) if path.stem != IMAGE_FILE]
+    names = [path.stem for path in sorted(config.releases_dir.glob("*.duckdb")) if path.stem != IMAGE_RELEASE]
     if len(names) == 1:
         return names[0]
     raise LoadError(

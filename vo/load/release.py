@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from vo.catalog import Catalog, Schema, is_regular, quoted
+from vo.catalog import IMAGE_RELEASE, Catalog, Schema, is_regular, quoted
 from vo.config import Config
 from vo.errors import LoadError
 from vo.load.build import build
@@ -39,12 +39,9 @@ tables:
 """
 """The least that describes a release, told where a directory has no description."""
 
-IMAGE_FILE = "images"
-"""The release file of the images of all releases, which has tables in their schemas."""
-
 _REFUSED_RELEASES = (
     *("main", "memory", "system", "temp", "tap_schema", "tap_upload", "vo_meta", "ivoa"),
-    IMAGE_FILE,
+    IMAGE_RELEASE,
 )
 """Names that the database or the service uses for something else."""
 
@@ -155,7 +152,7 @@ def refuse_taken(schemas: Sequence[Schema], release: str, releases_dir: Path) ->
             mine = ours.get(schema.name.lower())
             if mine is None:
                 continue
-            if IMAGE_FILE in (release, path.stem):
+            if IMAGE_RELEASE in (release, path.stem):
                 _refuse_table(mine, schema, path)
                 continue
             raise LoadError(
