@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from astropy.io import fits
 from fits_images import coadd, header, pixels, write_image
@@ -126,6 +128,21 @@ def test_positions(config: Config) -> None:
                 images.by_position(*wrong)
         with pytest.raises(UsageError):
             images.by_position(0.0, 0.0, radius=-1.0)
+
+
+def test_many_positions_at_once(config: Config) -> None:
+    """Thousands of positions find what each would find alone, in the same order."""
+    load_images(config.images_root, config, release="sky")
+    rng = np.random.default_rng(2)
+    lon = np.concatenate([rng.uniform(-0.4, 0.9, 60) % 360, [0.2, np.nan, 0.2]])
+    lat = np.concatenate([rng.uniform(-40.2, -39.8, 60), [91.0, -40.0, np.inf]])
+    with opened(config) as (_, images):
+        found = images.by_positions(pa.array(lon), pa.array(lat), bands=["g"], release="sky")
+        one_by_one = [images.by_position(x, y, bands=["g"]) for x, y in zip(lon[:60], lat[:60], strict=True)]
+        assert found == [*one_by_one, [], [], []]
+        assert {len(each) for each in one_by_one} == {0, 1, 2}
+        assert images.by_positions(pa.array([None], pa.float64()), pa.array([1.0])) == [[]]
+        assert images.by_positions(pa.array([], pa.float64()), pa.array([], pa.float64())) == []
 
 
 def test_links_out_of_the_root(config: Config, tmp_path: Path) -> None:
