@@ -43,12 +43,15 @@ def test_every_resource_is_documented() -> None:
         assert path in documented or path.startswith("/tap/async"), path
 
 
-@pytest.mark.parametrize("command", ["serve", "web", "worker", "sweep", "load", "check"])
+@pytest.mark.parametrize("command", ["serve", "web", "worker", "sweep", "load", "load images", "check"])
 def test_every_command_teaches_itself(command: str) -> None:
     """Each command is in the README and has a --help that says what it is for."""
     assert f"`vo {command}" in README or f"vo {command}" in README
     shown = subprocess.run(
-        [sys.executable, "-m", "vo.cli", command, "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "vo.cli", *command.split(), "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "usage:" in shown.stdout
     assert "--data" in shown.stdout

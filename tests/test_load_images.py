@@ -18,11 +18,12 @@ from fits_images import coadd, header, pixels, write_image
 from loading import config_of, write_stars
 
 from vo.adql import translate
+from vo.check import check
 from vo.cli import main
 from vo.config import Config
 from vo.context import open_database
 from vo.db.base import Database
-from vo.errors import LoadError, NotFoundError, UsageError
+from vo.errors import ConfigError, LoadError, NotFoundError, UsageError
 from vo.images.collection import ImageCollection, ImageFile
 from vo.images.tables import has_obscore
 from vo.load import Progress, load_images, load_release
@@ -238,6 +239,16 @@ def test_the_command(
     assert main([*arguments, "--release", "sky"]) == 0
     assert "6 files read" in capsys.readouterr().out  # the checksums were missing
     assert all((image.checksum or "").startswith("sha256:") for image in images_of(config))
+
+
+def test_missing_files_are_seen_by_check(config: Config) -> None:
+    """`vo check` counts the images, and tells of files that are not where they are published to be."""
+    load_images(config.images_root, config, release="sky")
+    assert f"ok    images: 6 images below {config.images_root}" in list(check(config))
+    lines: list[str] = []
+    with pytest.raises(ConfigError, match="Not in order: images"):
+        lines.extend(check(replace(config, images_dir=str(config.data_dir))))
+    assert any("FAULT images" in line and "5 other files" in line for line in lines)
 
 
 def test_a_file_of_many_images(config: Config) -> None:

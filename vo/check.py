@@ -14,11 +14,15 @@ from vo.config import Config
 from vo.context import open_database
 from vo.db.base import Database, Incoming
 from vo.errors import ConfigError, TransientError, VOError
+from vo.images.tables import IMAGES
 from vo.tap.schema import describe
 from vo.tap.upload import SCHEMA
 
 _INCOMING = Incoming(Table(SCHEMA, "checked", (Column("number", "long"),)), ())
 """A table such as queries bring along."""
+
+
+_FILES_LOOKED_FOR = 100
 
 
 def check(config: Config) -> Iterator[str]:
@@ -74,6 +78,26 @@ def _try(database: Database, catalog: Catalog, table: Table) -> None:
         raise ConfigError(f"The table {table.qualified} cannot be read: {error}") from error
 
 
+def _images(config: Config) -> str:
+    """Whether the first files of each release with images are where they are published to be."""
+    root, missing, total = config.images_root, [], 0
+    with open_database(config, describe) as database:
+        for table in database.catalog().tables():
+            if table.name != IMAGES or table.column("path") is None:
+                continue
+            total += table.nrows or 0
+            query = f"SELECT TOP {_FILES_LOOKED_FOR} path FROM {table.qualified}"  # noqa: S608  published names
+            with database.stream(translate(query, database.catalog(), dialect=database.dialect)) as result:
+                paths = [path for batch in result for path in batch.column(0).to_pylist()]
+            missing += [path for path in paths if not (root / path).is_file()]
+    if missing:
+        raise ConfigError(
+            f"{root / missing[0]} is missing, and {len(missing) - 1} other files of images.",
+            hint="Mend VO_IMAGES_DIR, or run `vo load images` again.",
+        )
+    return f"{total:,} images below {root}" if total else "none"
+
+
 def _redis(url: str, variable: str) -> str:
     if not url:
         return f"{variable} is not set; `vo serve` starts a server of its own"
@@ -90,6 +114,7 @@ def _redis(url: str, variable: str) -> str:
 _EXAMINED: dict[str, Callable[[Config], str]] = {
     "data directory": _data_dir,
     "releases": _releases,
+    "images": _images,
     "state": lambda config: _redis(config.state_url, "VO_STATE_URL"),
     "relay": lambda config: _redis(config.relay_url, "VO_RELAY_URL"),
 }
