@@ -15,7 +15,8 @@ errors reserved lifeline compiled | log | catalog regions | result config
 adql | db votable | sample | formats tablefiles | images
 auth dali access compression | page | vosi uws
 context
-tap sia footprint anomaly portal
+delivery resources
+tap scs sia footprint anomaly portal
 jobs
 sweep
 home | status

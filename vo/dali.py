@@ -42,6 +42,11 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 VOTABLE_TYPE = "application/x-votable+xml"
 """The media type of error documents."""
 
+ErrorVOTable = Callable[[VOError], tuple[str, bytes]]
+"""What makes media type and body of an error."""
+
+_ERROR_VOTABLE = "vo.error_votable"
+
 HTML_TYPE = "text/html; charset=utf-8"
 """The media type of pages."""
 
@@ -272,8 +277,14 @@ def error_response(request: Request, error: Exception) -> Response:
     if known.retry_after_s is not None:
         headers["Retry-After"] = str(known.retry_after_s)
     form = accepted_form(request) or "votable"
-    media_type, body = error_as(form, known)
+    as_votable = request.scope.get(_ERROR_VOTABLE) if form == "votable" else None
+    media_type, body = error_as(form, known) if as_votable is None else as_votable(known)
     return Response(body, known.status, headers, media_type=media_type)
+
+
+def tell_errors_as(request: Request, votable: ErrorVOTable) -> None:
+    """Errors of this request that are told as a VOTable are told as this one, which its standard asks for."""
+    request.scope[_ERROR_VOTABLE] = votable
 
 
 def accepted_form(request: Request) -> str | None:

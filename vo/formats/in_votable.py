@@ -34,6 +34,7 @@ def write(serialisation: Serialisation, version: Version, result: Result, notes:
         yield tail(serialisation.closing, status="ERROR", message=told(rows.failure))
         raise rows.failure
     if result.overflow:
-        yield tail(serialisation.closing, status="OVERFLOW", message=cut_note(result))
+        note = cut_note(result)
+        yield tail(serialisation.closing, status="OVERFLOW", message=note, resources=notes.resources)
     else:
-        yield tail(serialisation.closing)
+        yield tail(serialisation.closing, resources=notes.resources)

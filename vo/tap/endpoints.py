@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,9 +12,8 @@ from starlette.routing import Route
 
 from vo import vosi
 from vo.auth import user_of
-from vo.catalog import Catalog
-from vo.context import Context
 from vo.dali import Params, read_params
+from vo.resources import availability, catalog_of, context_of, xml
 from vo.tap import check as checking
 from vo.tap import plan as planning
 from vo.tap.capabilities import capabilities
@@ -31,8 +29,6 @@ from vo.uws.stream import SyncResponse, sync_job
 
 ASYNC = JobKind(name="tap", path="/tap/async", lane="query", takes_files=True)
 SYNC = JobKind(name="tap-sync", path="/tap/sync", lane=SYNC_LANE)
-
-_UP_SINCE = datetime.now(UTC)
 
 
 def routes() -> list[Route]:
@@ -56,7 +52,7 @@ def routes() -> list[Route]:
 
 async def sync(request: Request) -> Response:
     """A query answered at once (TAP 1.1, 2.3): a job on the lane `sync`, its bytes relayed as they come."""
-    context = _context(request)
+    context = context_of(request)
     params = await read_params(request, file_bytes=context.config.upload_bytes)
     with ExitStack() as unless_answered:
         unless_answered.callback(params.close)
@@ -68,7 +64,7 @@ async def sync(request: Request) -> Response:
 
 async def check(request: Request) -> Response:
     """What a query would return, or all that is wrong with it, without running it."""
-    params = await read_params(request, file_bytes=_context(request).config.upload_bytes)
+    params = await read_params(request, file_bytes=context_of(request).config.upload_bytes)
     with closing(params):
         return await _checked(request, params)
 
@@ -77,13 +73,13 @@ async def check_job(request: Request) -> Response:
     """The same for the query of a job, in any phase."""
     job = await Call(ASYNC, request).job()
     params = await _with_query_of_job(request, job)
-    with reopened(_context(request).results, job) as files:
+    with reopened(context_of(request).results, job) as files:
         return await _checked(request, replace(params, files=files))
 
 
 async def _checked(request: Request, params: Params) -> Response:
     wanted = Wanted.of(request, params, checking.OFFERED)
-    config, catalog = _context(request).config, await _catalog(request)
+    config, catalog = context_of(request).config, await catalog_of(request)
     return _answer(await run_in_threadpool(checking.answer, wanted, catalog, config))
 
 
@@ -99,7 +95,7 @@ async def plan_job(request: Request) -> Response:
 
 async def _planned(request: Request, params: Params) -> Response:
     wanted = Wanted.of(request, params, planning.OFFERED)
-    return _answer(await run_in_threadpool(planning.answer, wanted, _context(request)))
+    return _answer(await run_in_threadpool(planning.answer, wanted, context_of(request)))
 
 
 async def _with_query_of_job(request: Request, job: Job) -> Params:
@@ -119,39 +115,32 @@ def _answer(answer: Answer) -> Response:
 async def tables(request: Request) -> Response:
     """The table set (VOSI 1.1, 6)."""
     params = await read_params(request)
-    return _xml(vosi.tables(await _catalog(request), params.single("detail")))
+    return xml(vosi.tables(await catalog_of(request), params.single("detail")))
 
 
 async def table(request: Request) -> Response:
     """One table of the set."""
-    return _xml(vosi.table(await _catalog(request), request.path_params["name"]))
+    return xml(vosi.table(await catalog_of(request), request.path_params["name"]))
 
 
 async def show_capabilities(request: Request) -> Response:
     """What the service can do (TAPRegExt 1.0)."""
-    context = _context(request)
-    takes_uploads, catalog = context.database.takes_tables, await _catalog(request)
-    return _xml(capabilities(context.base_url(request), context.config, catalog, takes_uploads=takes_uploads))
-
-
-async def availability(request: Request) -> Response:
-    """Whether the service is up: it is when its job store answers (VOSI 1.1, 5)."""
-    problem = await run_in_threadpool(_context(request).problem)
-    notes = [] if problem is None else [problem]
-    return _xml(vosi.availability(up_since=_UP_SINCE, available=problem is None, notes=notes))
+    context = context_of(request)
+    takes_uploads, catalog = context.database.takes_tables, await catalog_of(request)
+    return xml(capabilities(context.base_url(request), context.config, catalog, takes_uploads=takes_uploads))
 
 
 async def show_examples(request: Request) -> Response:
     """Queries to start from (DALI 1.1, 2.3)."""
-    context = _context(request)
-    shown = examples(await _catalog(request))
+    context = context_of(request)
+    shown = examples(await catalog_of(request))
     return HTMLResponse(examples_page(context.base_url(request), context.config.title, shown))
 
 
 async def home(request: Request) -> Response:
     """The page for people (TAP 1.1, 2.2)."""
-    context = _context(request)
-    params, catalog = await read_params(request), await _catalog(request)
+    context = context_of(request)
+    params, catalog = await read_params(request), await catalog_of(request)
     page = service_page(
         context.base_url(request),
         context.config.title,
@@ -160,16 +149,3 @@ async def home(request: Request) -> Response:
         query=params.single("QUERY") or "",
     )
     return HTMLResponse(page)
-
-
-def _context(request: Request) -> Context:
-    context: Context = request.app.state.context
-    return context
-
-
-async def _catalog(request: Request) -> Catalog:
-    return await run_in_threadpool(_context(request).database.catalog)
-
-
-def _xml(document: bytes) -> Response:
-    return Response(document, media_type=vosi.MEDIA_TYPE)

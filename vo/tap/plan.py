@@ -12,7 +12,7 @@ from vo.config import Config
 from vo.context import Context
 from vo.dali import HTML_TYPE, json_body, text_body
 from vo.db.base import Database
-from vo.errors import TooCostlyError, UsageError
+from vo.errors import UsageError
 from vo.page import page, plain
 from vo.result import Plan, Statement
 from vo.tap.forms import Answer, Wanted
@@ -56,26 +56,12 @@ def _compiled(request: TapQuery, database: Database) -> Statement:
     return translate(request.query, database.catalog(), dialect=database.dialect, maxrec=request.maxrec)
 
 
-def refuse_costly(statement: Statement, request: TapQuery, database: Database, config: Config) -> None:
-    """TooCostlyError when the statement would read more rows than a client should wait for.
-
-    The database is asked only where the tables are large enough for it to matter.
-    """
-    limit = config.sync_scan_limit
-    if not limit or sum(scan.table.nrows or limit for scan in statement.scans) <= limit:
-        return
-    rows = database.rows_read(statement)
-    if rows is not None and rows > limit:
-        raise TooCostlyError(
-            f"The query would read about {rows:,} rows, and a sync query may read {limit:,}.",
-            hint=f"Run this as a job: {_way_to_a_job(request, config)}",
-        )
-
-
-def _way_to_a_job(request: TapQuery, config: Config) -> str:
+def way_to_a_job(request: TapQuery, config: Config) -> str:
+    """What to do with a query that is too costly to wait for."""
     link = f"{config.base_url.rstrip('/')}/tap?QUERY={quote(request.query, safe='')}#ask"
     post = f"POST the same parameters with PHASE=RUN to {config.base_url.rstrip('/')}/tap/async"
-    return f"{post} , or use the button at {link}" if len(link) <= _LONGEST_LINK else f"{post} ."
+    way = f"{post} , or use the button at {link}" if len(link) <= _LONGEST_LINK else f"{post} ."
+    return f"Run this as a job: {way}"
 
 
 def _json(told: _Told) -> tuple[str, bytes]:

@@ -9,6 +9,7 @@ from typing import Self
 from vo import formats
 from vo.config import Config
 from vo.dali import Params
+from vo.delivery import maxrec_of
 from vo.errors import TooLargeError, UsageError
 from vo.formats import Format
 from vo.tap.upload import Upload, parse_uploads
@@ -29,12 +30,11 @@ class TapQuery:
     def from_params(cls, params: Params, config: Config) -> Self:
         """Read and judge the parameters; others than those of TAP are ignored (TAP 1.1, 2.7)."""
         _check_language(params.single("LANG"))
-        maxrec = params.integer("MAXREC", minimum=0)
         return cls(
             query=_query(params.single("QUERY"), config.query_bytes),
             format=formats.find(_response_format(params)),
             uploads=parse_uploads(params.all("UPLOAD"), config),
-            maxrec=config.maxrec_default if maxrec is None else min(maxrec, config.maxrec_limit),
+            maxrec=maxrec_of(params, config),
         )
 
 

@@ -18,12 +18,14 @@ from vo.catalog import Column
 Version = Literal["1.4", "1.5"]
 """The versions that are written; 1.5 on request, as installed readers refuse it."""
 
-_HEAD = (
+_VOTABLE = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     '<VOTABLE version="{version}" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n'
-    '<RESOURCE type="results">\n'
 )
-_TAIL = "</RESOURCE>\n</VOTABLE>\n"
+_RESOURCE = '<RESOURCE type="results">\n'
+_HEAD = _VOTABLE + _RESOURCE
+_RESOURCE_END, _END = "</RESOURCE>\n", "</VOTABLE>\n"
+_TAIL = _RESOURCE_END + _END
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 _ATTRIBUTE = _TEXT | str.maketrans({'"': "&quot;", "\t": "&#9;", "\n": "&#10;"})
@@ -34,7 +36,8 @@ _NOT_IN_ID = re.compile(r"[^A-Za-z0-9_.\-]")
 class Notes:
     """What a result says of its origin, in INFO elements before the table (names of Data Origin 1.1).
 
-    `query` is the query as the client sent it; `extra` are further pairs (name, value).
+    `query` is the query as the client sent it; `extra` are further pairs (name, value); `resources` are
+    RESOURCE elements that stand behind that of the table in a VOTable.
     """
 
     query: str | None = None
@@ -42,6 +45,7 @@ class Notes:
     standard_id: str | None = None
     requested: datetime | None = None
     extra: tuple[tuple[str, str], ...] = ()
+    resources: tuple[str, ...] = ()
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """The pairs (name, value) of the INFO elements, in their order."""
@@ -176,21 +180,26 @@ def _system(column: Column) -> str | None:
     return next((ref for ucd, ref in _POSITIONS.items() if ucd in words), None)
 
 
-_POSITIONS = {"pos.eq": "icrs", "pos.galactic": "galactic"}
+_POSITIONS = {"pos.eq": "icrs", "pos_eq_": "icrs", "pos.galactic": "galactic"}
 
 
-def tail(closing: str, *, status: str | None = None, message: str = "") -> bytes:
+def tail(
+    closing: str, *, status: str | None = None, message: str = "", resources: Iterable[str] = ()
+) -> bytes:
     """Everything after the last row; `status` OVERFLOW or ERROR is told there (DALI 1.1, 4.4.1)."""
     late = "" if status is None else info("QUERY_STATUS", status, message)
-    return f"{closing}</DATA>\n</TABLE>\n{late}{_TAIL}".encode()
+    return "".join([closing, "</DATA>\n</TABLE>\n", late, _RESOURCE_END, *resources, _END]).encode()
 
 
-def error_document(message: str, problems: Iterable[str] = (), notes: Notes | None = None) -> bytes:
+def error_document(
+    message: str, problems: Iterable[str] = (), notes: Notes | None = None, *, before: str = ""
+) -> bytes:
     """A whole VOTable that says what went wrong and carries no table (DALI 1.1, 4.4; TAP 1.1, 3.3).
 
-    Each of `problems` becomes an INFO of its own behind that of QUERY_STATUS.
+    Each of `problems` becomes an INFO of its own behind that of QUERY_STATUS; `before` are elements ahead of
+    the RESOURCE.
     """
-    parts = [_HEAD.format(version="1.4"), info("QUERY_STATUS", "ERROR", message)]
+    parts = [_VOTABLE.format(version="1.4"), before, _RESOURCE, info("QUERY_STATUS", "ERROR", message)]
     parts += [info("problem", problem) for problem in problems]
     parts += [info(name, value) for name, value in (notes or Notes()).pairs()]
     return "".join([*parts, _TAIL]).encode()
