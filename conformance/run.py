@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import astroquery_client
+import cones
 import pyvo_client
 import taplint
 import uws_scenarios
@@ -30,6 +31,7 @@ JUDGES: Mapping[str, Callable[[Service], Iterable[Judgement]]] = {
     "xsd": xsd.judge,
     "pyvo": pyvo_client.judge,
     "astroquery": astroquery_client.judge,
+    "cones": cones.judge,
     "uws": uws_scenarios.judge,
 }
 

@@ -18,6 +18,7 @@ from vo.config import Config
 from vo.context import open_context
 from vo.dali import EXCEPTION_HANDLERS
 from vo.jobs import KINDS_OF_JOB
+from vo.scs import endpoints as scs
 from vo.status import endpoints as status
 from vo.status.metrics import process_registry
 from vo.status.state import Observer
@@ -25,7 +26,7 @@ from vo.tap import endpoints as tap
 from vo.tap.schema import describe
 from vo.uws.endpoints import file_routes
 
-SERVICES = (home, status, tap)
+SERVICES = (home, status, tap, scs)
 """The services, each a module whose `routes` are its resources."""
 
 DRAIN_S = 2

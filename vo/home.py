@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from html import escape
 from string import Template
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from vo.catalog import Catalog, Schema
+from vo.catalog import Catalog, Schema, Table
 from vo.context import Context
 from vo.page import page
+from vo.scs.query import searchable
 
 _HOME = Template("""\
 <header>
@@ -33,6 +35,11 @@ $schemas
 <dt><a href="$url/tap/examples">/tap/examples</a></dt><dd>Queries to start from.</dd>
 <dt><a href="$url/tap/availability">/tap/availability</a></dt><dd>Whether the service is up.</dd>
 <dt><a href="$url/status">/status</a></dt><dd>How it is doing: its lanes, its workers, its space.</dd>
+</dl>
+<h2>Cone searches</h2>
+<p>Each takes RA, DEC and SR in degrees, and perhaps VERB=1, 2 or 3, MAXREC and RESPONSEFORMAT.</p>
+<dl>
+$cones
 </dl>""")
 
 
@@ -57,9 +64,18 @@ def home_page(base_url: str, title: str, catalog: Catalog) -> str:
         rows=f"{sum(table.nrows or 0 for table in tables):,}",
         tables=len(tables),
         schemas="\n".join(_schema(schema) for schema in catalog.schemas),
+        cones="\n".join(_cone(base_url, table) for table in searchable(catalog)),
     )
     return page(title, body)
 
 
 def _schema(schema: Schema) -> str:
     return f"<dt>{escape(schema.name)}</dt><dd>{escape(schema.description or '')}</dd>"
+
+
+def _cone(base_url: str, table: Table) -> str:
+    path = f"/scs/{quote(table.qualified)}"
+    about = (
+        f'{escape(table.description or "")} <a href="{escape(base_url + path)}/capabilities">Capabilities</a>'
+    )
+    return f"<dt><code>{escape(base_url + path)}?</code></dt><dd>{about}</dd>"

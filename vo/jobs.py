@@ -10,7 +10,9 @@ from vo.config import Config
 from vo.context import Context
 from vo.errors import CancelledError, ConflictError, NotFoundError, RestartError, TimeLimitError, VOError
 from vo.log import about, logger
-from vo.tap.endpoints import ASYNC, SYNC
+from vo.scs import endpoints as scs
+from vo.scs.execute import execute as execute_scs
+from vo.tap import endpoints as tap
 from vo.tap.execute import execute as execute_tap
 from vo.uws.guard import Guard, keep_report
 from vo.uws.job import SYNC_LANE, Job, JobError, JobResult, Phase
@@ -22,7 +24,7 @@ from vo.uws.sink import FileSink, RelaySink, Sink
 
 Execute = Callable[[Run, Context, Sink], tuple[JobResult, ...]]
 
-_KINDS = ((ASYNC, execute_tap), (SYNC, execute_tap))
+_KINDS = ((tap.ASYNC, execute_tap), (tap.SYNC, execute_tap), (scs.SYNC, execute_scs))
 
 KINDS_OF_JOB = tuple(kind for kind, _ in _KINDS)
 """Every kind, as its clients see it."""
