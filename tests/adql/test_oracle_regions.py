@@ -68,6 +68,19 @@ def test_conditions_use_the_index(release: BothReleases) -> None:
     assert '"HPX29" BETWEEN' in sql
 
 
+@pytest.mark.parametrize("relation", RELATIONS[1:])
+def test_circles_of_rows_use_the_index(release: BothReleases, relation: str) -> None:
+    """As WHERE, a relation of circles as large as written has ranges, and the rows are those of SELECT."""
+    polygon = "POLYGON(359.5, 4.5, 0.5, 4.5, 0, 5, 0.5, 5.5)"
+    for radius in (0.05, 1, 20):
+        condition = relation.format(polygon=polygon, radius=radius)
+        told = release.rows(f"SELECT id, {condition} FROM stars WHERE {SOME} OR id < 1500")
+        found = release.rows(f"SELECT id FROM stars WHERE ({SOME} OR id < 1500) AND {condition} = 1")
+        assert {row[0] for row in found} == {number for number, answer in told if answer == 1}
+        assert release.translate(f"SELECT id FROM stars WHERE {condition} = 1").spatial_index
+        assert '"HPX29" BETWEEN' in release.oracle(f"SELECT id FROM stars WHERE {condition} = 1").sql
+
+
 def test_two_regions_in_writing(release: BothReleases) -> None:
     """What is asked of constants is known before the query runs; areas and centres are numbers."""
     one, other = "POLYGON(0, 0, 10, 0, 10, 10)", "POLYGON(1, 0.5, 2, 0.5, 2, 1.5)"

@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from vo.adql import kinds
 from vo.adql.constants import constant
-from vo.adql.nodes import Call, Inside, Within, conjuncts, describe, duplicate, joins, number
+from vo.adql.nodes import Call, Inside, Place, Within, conjuncts, describe, duplicate, joins, number
 from vo.adql.polygons import constant_polygon
 from vo.adql.positions import index_around, stored_beside
 from vo.adql.scopes import Source
@@ -90,6 +90,8 @@ def _cones(node: exp.Expr) -> Iterator[tuple[exp.Column | None, _Cone]]:
         first, second = node.arguments
         yield from _around(first, _cone_of(second))
         yield from _around(second, _cone_of(first))
+        yield from _beside(first, _cone_of(second))
+        yield from _beside(second, _cone_of(first))
 
 
 def _around(region: exp.Expr, cone: _Cone) -> Iterator[tuple[exp.Column, _Cone]]:
@@ -99,6 +101,16 @@ def _around(region: exp.Expr, cone: _Cone) -> Iterator[tuple[exp.Column, _Cone]]
         index, reach = found
         lon, lat, radius = cone
         yield index, (lon, lat, None if radius is None or radius < 0 else radius + reach)
+
+
+def _beside(circle: exp.Expr, cone: _Cone) -> Iterator[tuple[exp.Column | None, _Cone]]:
+    """The cone around the main positions of rows whose circle, as large as written, has some of a cone."""
+    match circle.expressions if isinstance(circle, Call) and circle.this == "TUPLE" else []:
+        case [exp.Column() as lon, exp.Column() as lat, size]:
+            reach = constant(size)
+            if reach is not None and cone[2] is not None:
+                place = Place(this=duplicate(lon), expression=duplicate(lat))
+                yield stored_beside(place), (cone[0], cone[1], cone[2] + reach)
 
 
 def _cone_of(array: exp.Expr) -> _Cone:
