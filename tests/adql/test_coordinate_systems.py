@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vo.catalog import Frame
+from vo.errors import QueryError
 from vo.votable.document import Notes, without_data
 
 # What a query writes, astropy's frame, and the arcseconds by which rotations are wrong.
@@ -230,6 +231,23 @@ def test_what_a_shape_tells_is_its_own(release: Release) -> None:
 def test_relations_across_systems(release: Release, condition: str, expected: int) -> None:
     """Shapes are compared where they are on the sky, and nothing where they are unknown."""
     assert len(release.values(f"SELECT id FROM extra WHERE id = 1 AND {condition}")) == expected
+
+
+def test_conversions_of_rows_are_limited(release: Release) -> None:
+    """What is converted row by row is written out at length, so there is a limit; numbers have none."""
+    many = " OR ".join(f"1 = CONTAINS(POINT('GALACTIC', ra, dec), CIRCLE({i}, 8, 1))" for i in range(200))
+    with pytest.raises(QueryError, match="converts more than 150 positions"):
+        release.translate(f"SELECT id FROM stars WHERE {many}")
+    nested = "ra"
+    for _ in range(3):
+        nested = f"DISTANCE(POINT('GALACTIC', {nested}, dec), POINT('FK4', {nested}, dec))"
+    with pytest.raises(QueryError, match="converts more than 150 positions"):
+        release.translate(f"SELECT {nested} AS x FROM stars")
+    vertices = ", ".join(f"POINT('GALACTIC', {i * 0.72}, 80)" for i in range(500))
+    query = f"SELECT id FROM stars WHERE 1 = CONTAINS(POINT(ra, dec), POLYGON('FK4', {vertices}))"
+    near = sky(release).separation(place(0, 90, "galactic")).deg < 9.99
+    assert set(release.stars["id"][near]) <= set(release.values(query))
+    assert release.translate(query).spatial_index
 
 
 @pytest.mark.parametrize(

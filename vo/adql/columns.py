@@ -37,6 +37,7 @@ class Queries:
     ctes: list[Source] = field(default_factory=list)
     count: int = 0
     tables: int = 0
+    turned: int = 0
 
     def alias(self) -> str:
         """A new name for a table in the SQL, unlike any other in it."""

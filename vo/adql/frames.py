@@ -16,7 +16,7 @@ from vo.adql import kinds
 from vo.adql.constants import constant
 from vo.adql.definitions import let
 from vo.adql.kinds import Kind, kind_of
-from vo.adql.nodes import Call, Local, Place, call, describe, described, duplicate, number
+from vo.adql.nodes import Call, Local, Place, call, collected, describe, described, duplicate, number
 from vo.adql.problems import span_of
 from vo.adql.regions import circle_of, place_of, shape_of, unwrapped
 from vo.catalog import Column, Frame
@@ -36,6 +36,9 @@ _FRAMES: Mapping[str, tuple[str, float, float, float]] = {
     # The obliquity of J2000 is 84381.406 arcsec (IAU 2006).
     "ECLIPTIC": ("ICRS", 270.0, 90.0 - 84381.406 / 3600, 90.0),
 }
+MAX_TURNED = 150
+"""Positions that a query converts row by row at the most: each is written out at length."""
+
 FRAMES = ("ICRS", "FK5", "FK4", "GALACTIC", "SUPER_GALACTIC", "ECLIPTIC")
 """What is offered; the axes of FK5 at J2000 are taken for those of ICRS, from which they are 23 mas away."""
 
@@ -97,10 +100,56 @@ def turned(reader: Reader, shape: exp.Expr, target: str) -> exp.Expr:
     frame = Frame(target)
     if source.axes == frame.axes or kind_of(column) not in _SHAPES:
         return shape
-    names = (exp.Literal.string(name) for name in (source.name, target))
-    node = call("IVO_GEOM_TRANSFORM", *names, shape, *angles(reader, source.name, target))
+    numbers = _numbers(shape)
+    if numbers is not None:
+        node = call(unwrapped(shape).this, *_turned_numbers(rotation(source.name, target), numbers))
+    else:
+        depth = _weigh(reader, shape)
+        names = (exp.Literal.string(name) for name in (source.name, target))
+        node = call("IVO_GEOM_TRANSFORM", *names, shape, *angles(reader, source.name, target))
+        node.meta["depth"] = depth
     node.meta["span"] = span_of(shape)
     return describe(node, column_of(kind_of(column), frame))
+
+
+def _numbers(shape: exp.Expr) -> list[float] | None:
+    """Longitude, latitude, … of a point, circle or polygon in writing; None if it depends on rows."""
+    shape = unwrapped(shape)
+    if not isinstance(shape, Call) or shape.this not in ("POINT", "CIRCLE", "POLYGON"):
+        return None
+    found: list[float] = []
+    for argument in map(unwrapped, shape.arguments):
+        is_point = isinstance(argument, Call) and argument.this == "POINT"
+        for value in map(constant, argument.expressions if is_point else [argument]):
+            if value is None:
+                return None
+            found.append(value)
+    return found
+
+
+def _turned_numbers(matrix: Matrix, numbers: list[float]) -> list[exp.Expr]:
+    """The numbers of a shape after a rotation; the radius of a circle stays."""
+    places = zip(numbers[::2], numbers[1::2], strict=False)
+    values = [value for place in places for value in turned_position(matrix, *place)]
+    return [describe(number(value), kinds.DOUBLE) for value in values + numbers[len(values) :]]
+
+
+def _weigh(reader: Reader, shape: exp.Expr) -> int:
+    """Count positions that are converted row by row, ten times inside another one; returns their depth."""
+    inner = [node for node in collected(shape, Call) if node.this == "IVO_GEOM_TRANSFORM"]
+    depth = max((node.meta.get("depth", 0) + 1 for node in inner), default=0)
+    named = unwrapped(shape)
+    vertices = len(named.expressions) if isinstance(named, Call) and named.this in ("POLYGON", "BOX") else 1
+    reader.queries.turned += vertices * 10**depth
+    if reader.queries.turned > MAX_TURNED:
+        reader.problems.add(
+            f"The query converts more than {MAX_TURNED} positions of each row between coordinate systems",
+            span_of(shape),
+            rule="a limit of this service",
+            suggestion="Convert them in a sub-query of FROM, and use its columns.",
+        )
+        raise reader.problems.error()
+    return depth
 
 
 @lru_cache
