@@ -56,6 +56,7 @@ bench: .venv/installed-dev
 	$(BIN)/python bench/jobs.py
 	$(BIN)/python -m pip install --quiet 'queryparser-python3==0.8.0'
 	$(BIN)/python bench/adql.py
+	$(BIN)/python bench/images.py
 	$(BIN)/python bench/faults.py
 
 bench-sky: .venv/installed-dev
