@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -261,3 +262,18 @@ def test_tiles_of_garbage_harm_nobody(
     except ImageError:
         return
     assert found.shape == (HEIGHT, WIDTH)
+
+
+def test_threads_read_the_same_image(tiled: tuple[Path, Any]) -> None:
+    """Files, headers and tiles are shared by threads, and each has its own pixels."""
+    path, expected = tiled
+    images = OpenImages(decoded_bytes=20_000)
+    corners = [(x, y) for x in range(0, 100, 7) for y in range(0, 60, 9)]
+
+    def read(corner: tuple[int, int]) -> bool:
+        x, y = corner
+        found = read_box(images.image(path), Box(x, y, x + 40, y + 30))
+        return bool((found == expected[y : y + 30, x : x + 40]).all())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(read, corners * 3))

@@ -26,6 +26,7 @@ from vo import regions, votable
 from vo.config import Config
 from vo.context import Context, open_context
 from vo.errors import TransientError, VOError
+from vo.images import loops
 from vo.jobs import call_if_needed, run_next
 from vo.lifeline import end_with_parent
 from vo.log import logger
@@ -148,6 +149,7 @@ def _keep_logging(**_signal: Any) -> None:
 
 def warm_up() -> None:
     """Have all compiled loops ready."""
+    loops.warm_up()
     regions.warm_up()
     votable.warm_up()
 

@@ -47,9 +47,12 @@ def decoded_tiles(
             # A tile of which more is needed than before may be needed whole the next time.
             width, height = table.tile_size(one.row)
             missing.append((place, one if tile is None else Wanted(one.row, width * height)))
-    for run in _runs(sorted(missing, key=lambda pair: pair[0].offset)):
-        start, end = run[0][0].offset, max(place.offset + place.size for place, _ in run)
-        data = table.unit.file.read_array(start, end - start, _PADDING)
+    runs = list(_runs(sorted(missing, key=lambda pair: pair[0].offset)))
+    for run in runs:
+        table.unit.file.expect(*_extent(run))
+    for run in runs:
+        start, size = _extent(run)
+        data = table.unit.file.read_array(start, size, _PADDING)
         for place, one in run:
             tile = _decoded(table, place, one, data[place.offset - start :])
             kept.put(_key(table, one.row), tile, tile.nbytes)
@@ -77,6 +80,12 @@ def _runs(places: list[tuple[Place, Wanted]]) -> Iterator[list[tuple[Place, Want
         run.append((place, one))
     if run:
         yield run
+
+
+def _extent(run: list[tuple[Place, Wanted]]) -> tuple[int, int]:
+    """Where a run begins, and its bytes."""
+    start = run[0][0].offset
+    return start, max(place.offset + place.size for place, _ in run) - start
 
 
 def _decoded(table: TileTable, place: Place, wanted: Wanted, data: NDArray[np.uint8]) -> Tile:

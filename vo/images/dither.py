@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,11 @@ def random_numbers() -> NDArray[np.float32]:
     return (np.array(seeds, np.float64) / 2147483647).astype(np.float32)
 
 
+def warm_up(out: NDArray[Any]) -> None:
+    """Compile, or load from the cache, what fills such arrays."""
+    restore(np.zeros(1, np.int32), 1, 0, 0, 1.0, 0.0, 0, NONE, 0, random_numbers(), out)
+
+
 @compiled
 def restore(  # noqa: PLR0913, PLR0917  a loop takes numbers, no objects
     stored: NDArray[np.int32],
@@ -43,7 +49,7 @@ def restore(  # noqa: PLR0913, PLR0917  a loop takes numbers, no objects
     method: int,
     seed: int,
     numbers: NDArray[np.float32],
-    out: NDArray[np.float32],
+    out: NDArray[Any],
 ) -> None:
     """Fill `out` with the pixels of a tile from column `left` and row `top` on.
 

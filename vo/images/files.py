@@ -1,18 +1,29 @@
 """Open files, whose bytes are read with bounds: what is missing is an error that says so.
 
 Nothing is mapped into memory: a file that shrinks or a disk that fails would end the process with SIGBUS.
+What is not in memory yet is announced before it is read, so that a disk fetches scattered pieces together.
 """
 
 from __future__ import annotations
 
 import os
 import weakref
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
+from vo.compiled import compiled
 from vo.errors import ImageError
+
+_NOWAIT = getattr(os, "RWF_NOWAIT", 0)  # of Linux; elsewhere a byte is read
+_pread: Any = types.ExternalFunction(
+    "pread", types.int64(types.int32, types.uintp, types.uint64, types.int64)
+)
+"""pread(2): file, address, bytes, offset."""
 
 FileKey = tuple[str, int, int, int]
 """Path, time in nanoseconds, size, inode: a file that has changed has another one."""
@@ -78,21 +89,46 @@ class FitsFile:
             return self.read_array(offset, size * rows)
         if offset < 0 or offset + (rows - 1) * pitch + size > self.size:
             raise self.broken("it is cut short: rows of pixels are missing")
+        if not self._is_at_hand(offset, size):
+            for row in range(rows):
+                self.expect(offset + row * pitch, size)
         found = np.empty(size * rows, np.uint8)
-        space = found.data
-        for row in range(rows):
-            if self._read_into(space[row * size : (row + 1) * size], offset + row * pitch) != size:
-                raise self.broken("it is cut short: rows of pixels are missing")
+        if not _read_rows(self._fd, found, offset, pitch, size):
+            raise self.broken("it is cut short, or rows of pixels cannot be read")
         return found
 
+    def _is_at_hand(self, offset: int, size: int) -> bool:
+        """Whether the first bytes of a range are in memory, as far as the system tells."""
+        try:
+            return os.preadv(self._fd, [bytearray(min(size, 1))], offset, _NOWAIT) > 0
+        except OSError:
+            return False
+
     def expect(self, offset: int, size: int) -> None:
-        """Say that a range will be read soon: what is on a disk comes in one go."""
-        os.posix_fadvise(self._fd, offset, size, os.POSIX_FADV_WILLNEED)
+        """Say that a range will be read soon: the disk then fetches all that was announced at once."""
+        if hasattr(os, "posix_fadvise"):
+            with suppress(OSError, OverflowError):  # what is not there is told by who reads it
+                os.posix_fadvise(self._fd, offset, size, os.POSIX_FADV_WILLNEED)
 
     def broken(self, why: str) -> ImageError:
         """The error of a file that is not what it should be."""
         return ImageError(f"The image file {self.path.name} is broken: {why}.")
 
 
+@compiled
+def _read_rows(fd: int, out: NDArray[np.uint8], offset: int, pitch: int, size: int) -> bool:
+    """Fill `out` with rows of `size` bytes; False where one is not there. Other threads run meanwhile."""
+    address = out.ctypes.data
+    for row in range(len(out) // size):
+        if _pread(fd, address + row * size, size, offset + row * pitch) != size:
+            return False
+    return True
+
+
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
+
+
+def warm_up() -> None:
+    """Compile, or load from the cache, what reads rows: here none."""
+    _read_rows(-1, np.empty(0, np.uint8), 0, 1, 1)

@@ -283,3 +283,11 @@ def _central_pixel(sky: Sky, stencil: Stencil) -> Box | None:
         return None
     left, bottom = math.floor(place[0] + 0.5), math.floor(place[1] + 0.5)
     return Box(left, bottom, left + 1, bottom + 1)
+
+
+def warm_up() -> None:
+    """Compile, or load from the cache, what judges polygons."""
+    triangle = Polygon((0.0, 0.0, 1.0, 0.0, 0.0, 1.0))
+    centre = to_vectors(*np.array([triangle.centre]).T)
+    triangle.inside(centre)
+    triangle.clearance(centre)

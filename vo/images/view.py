@@ -149,3 +149,9 @@ def _sampled(
             above = pixels[high, left] * (1 - s) + pixels[high, right] * s
             found[row, column] = below * (1 - t) + above * t
     return found
+
+
+def warm_up() -> None:
+    """Compile, or load from the cache, what draws pixels."""
+    place = np.zeros((2, 2))
+    _sampled(place, _STEP, place, place, 1, 1, nearest=False)
