@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "vo"
 LAYERS = """
 errors reserved lifeline compiled | log | catalog regions | result config
 adql | db votable | sample | formats tablefiles | images
-auth dali access compression | page | vosi uws
+auth dali literals access compression | page | vosi uws
 context
 delivery resources
 tap scs sia footprint anomaly portal

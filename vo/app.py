@@ -19,6 +19,7 @@ from vo.context import open_context
 from vo.dali import EXCEPTION_HANDLERS
 from vo.jobs import KINDS_OF_JOB
 from vo.scs import endpoints as scs
+from vo.sia import endpoints as sia
 from vo.status import endpoints as status
 from vo.status.metrics import process_registry
 from vo.status.state import Observer
@@ -26,7 +27,7 @@ from vo.tap import endpoints as tap
 from vo.tap.schema import describe
 from vo.uws.endpoints import file_routes
 
-SERVICES = (home, status, tap, scs)
+SERVICES = (home, status, tap, scs, sia)
 """The services, each a module whose `routes` are its resources."""
 
 DRAIN_S = 2

@@ -42,14 +42,10 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 VOTABLE_TYPE = "application/x-votable+xml"
 """The media type of error documents."""
 
-ErrorVOTable = Callable[[VOError], tuple[str, bytes]]
-"""What makes media type and body of an error."""
-
-_ERROR_VOTABLE = "vo.error_votable"
-
 HTML_TYPE = "text/html; charset=utf-8"
 """The media type of pages."""
 
+_ERROR_VOTABLE = "vo.error_votable"
 _HTML = ("text/html", "application/xhtml+xml")
 _XML = ("application/xml", "text/xml", VOTABLE_TYPE)
 _WEIGHT = re.compile(r"(?:^|;)\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*(?:;|$)")
@@ -282,7 +278,7 @@ def error_response(request: Request, error: Exception) -> Response:
     return Response(body, known.status, headers, media_type=media_type)
 
 
-def tell_errors_as(request: Request, votable: ErrorVOTable) -> None:
+def tell_errors_as(request: Request, votable: Callable[[VOError], tuple[str, bytes]]) -> None:
     """Errors of this request that are told as a VOTable are told as this one, which its standard asks for."""
     request.scope[_ERROR_VOTABLE] = votable
 

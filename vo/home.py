@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from vo.catalog import Catalog, Schema, Table
 from vo.context import Context
+from vo.images.tables import has_obscore
 from vo.page import page
 from vo.scs.query import searchable
 
@@ -40,7 +41,13 @@ $schemas
 <p>Each takes RA, DEC and SR in degrees, and perhaps VERB=1, 2 or 3, MAXREC and RESPONSEFORMAT.</p>
 <dl>
 $cones
-</dl>""")
+</dl>
+$images""")
+
+_IMAGES = """\
+<h2>Image search</h2>
+<p>In pyvo and other clients the SIA 2.0 URL is <code>{url}/sia/v2/query</code>
+(<a href="{url}/sia/v2/capabilities">capabilities</a>).</p>"""
 
 
 def routes() -> list[Route]:
@@ -64,6 +71,7 @@ def home_page(base_url: str, title: str, catalog: Catalog) -> str:
         rows=f"{sum(table.nrows or 0 for table in tables):,}",
         tables=len(tables),
         schemas="\n".join(_schema(schema) for schema in catalog.schemas),
+        images=_IMAGES.format(url=escape(base_url)) if has_obscore(catalog) else "",
         cones="\n".join(_cone(base_url, table) for table in searchable(catalog)),
     )
     return page(title, body)

@@ -12,6 +12,8 @@ from vo.errors import CancelledError, ConflictError, NotFoundError, RestartError
 from vo.log import about, logger
 from vo.scs import endpoints as scs
 from vo.scs.execute import execute as execute_scs
+from vo.sia import endpoints as sia
+from vo.sia.execute import execute as execute_sia
 from vo.tap import endpoints as tap
 from vo.tap.execute import execute as execute_tap
 from vo.uws.guard import Guard, keep_report
@@ -24,7 +26,12 @@ from vo.uws.sink import FileSink, RelaySink, Sink
 
 Execute = Callable[[Run, Context, Sink], tuple[JobResult, ...]]
 
-_KINDS = ((tap.ASYNC, execute_tap), (tap.SYNC, execute_tap), (scs.SYNC, execute_scs))
+_KINDS = (
+    (tap.ASYNC, execute_tap),
+    (tap.SYNC, execute_tap),
+    (scs.SYNC, execute_scs),
+    (sia.SYNC, execute_sia),
+)
 
 KINDS_OF_JOB = tuple(kind for kind, _ in _KINDS)
 """Every kind, as its clients see it."""

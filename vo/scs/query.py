@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,6 +12,7 @@ from vo.dali import Params
 from vo.delivery import maxrec_of
 from vo.errors import NotFoundError, UsageError
 from vo.formats import Format
+from vo.literals import number
 from vo.scs.columns import position_of, selected
 
 TABLE = "TABLE"
@@ -90,16 +90,11 @@ def _degrees(params: Params, name: str) -> float:
     text = params.single(name)
     if text is None or not text.strip():
         raise UsageError(f"{name} is missing.", hint="A cone search needs RA, DEC and SR in degrees.")
-    try:
-        value = float(text) if text.isascii() and "_" not in text else math.nan
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise UsageError(f"{name} must be a number in degrees, not {text[:40]!r}.")
+    value = number(text, name)
     low, high = _LIMITS[name]
     if not low <= value <= high:
         raise UsageError(f"{name} must be between {low:g} and {high:g} degrees, but is {value:g}.")
-    return value + 0.0  # -0.0 is 0.0
+    return value
 
 
 def _verbosity(params: Params) -> int:

@@ -1,0 +1,40 @@
+"""An image search from its parameters to its bytes."""
+
+from __future__ import annotations
+
+from vo.adql import translate
+from vo.context import Context
+from vo.dali import Params
+from vo.delivery import Asked, deliver
+from vo.sia.parameters import PARAMETERS
+from vo.sia.query import ImageSearch, check_published
+from vo.uws.job import JobResult
+from vo.uws.report import Stage
+from vo.uws.run import Run
+from vo.uws.sink import Sink
+from vo.votable.descriptor import descriptor
+
+QUERY_PATH = "/sia/v2/query"
+"""The resource that searches."""
+
+STANDARD_ID = "ivo://ivoa.net/std/SIA#query-2.0"
+"""The identifier of what it does (SIA 2.0, 2.3)."""
+
+
+def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
+    """Judge, compile, query, write; the service describes itself behind the rows (SIA 2.0, 3.1.2)."""
+    run.enter(Stage.PARSE)
+    database = context.database
+    check_published(database.catalog())
+    search = ImageSearch.from_params(Params(run.job.parameters), context.config)
+    inputs = (each for parameter in PARAMETERS for each in parameter.inputs)
+    asked = Asked(
+        translate(search.adql, database.catalog(), dialect=database.dialect, maxrec=search.maxrec),
+        search.format,
+        search.maxrec,
+        query=search.adql,
+        standard_id=STANDARD_ID,
+        way_out=lambda: "Send a smaller POS.",
+        resources=(descriptor("this", STANDARD_ID, context.config.public_url + QUERY_PATH, inputs),),
+    )
+    return deliver(asked, run, context, database, sink)
