@@ -22,7 +22,7 @@ from vo.errors import ImageError, UsageError
 from vo.images.image import Image, OpenImages
 from vo.images.pixels import Box, physical, read_box
 from vo.images.sky import sky_of
-from vo.images.stamp import Cut, stamp
+from vo.images.stamp import Cut, same_box, stamp
 from vo.images.stencil import Circle, stencil_box, stencil_mask
 from vo.images.stitch import best_covering, neighbours
 
@@ -224,6 +224,28 @@ def test_planes_and_bands_in_one_file(tmp_path: Path) -> None:
         hdus = _opened(stamp(cuts, packed=packed))
         assert [hdu.name for hdu in hdus] == ["PRIMARY", "G_SCI", "R_SCI"]
         assert [hdu.header["ORIGFILE"] for hdu in hdus[1:]] == ["g.fits", "r.fits"]
+
+
+def test_mask_and_weight_beside_the_image(tmp_path: Path) -> None:
+    """Planes of one file are cut alike, under their own names, each with blanks of its own kind."""
+    planes = [
+        fits.ImageHDU(_sky(kind), name=name) for name, kind in (("SCI", "f4"), ("MSK", "i4"), ("WGT", "f4"))
+    ]
+    for plane in planes:
+        plane.header.update({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": -0.02, "CDELT2": 0.02})
+    small = fits.ImageHDU(_sky()[:9], name="SMALL")
+    fits.HDUList([fits.PrimaryHDU(), *planes, small]).writeto(tmp_path / "a.fits")
+    images = OpenImages()
+    opened = [images.image(tmp_path / "a.fits", name) for name in ("SCI", "MSK", "WGT")]
+    inside = np.ones((BOX.height, BOX.width), np.bool_)
+    inside[3, 5] = False
+    hdus = _opened(stamp(same_box(opened, BOX, inside)))
+    assert [hdu.name for hdu in hdus[1:]] == ["SCI", "MSK", "WGT"]
+    assert np.isnan(hdus["SCI"].data[3, 5])
+    assert np.isnan(hdus["WGT"].data[3, 5])
+    assert hdus["MSK"].header["BLANK"] not in _sky("i4")
+    with pytest.raises(ImageError, match="size"):
+        same_box([opened[0], images.image(tmp_path / "a.fits", "SMALL")], BOX)
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,9 @@ Tile = NDArray[Any]
 
 Decoded = Recent[Tile]
 
+Scaling = tuple[float, float]
+"""ZSCALE and ZZERO of a tile."""
+
 _NEAR = 1 << 16  # bytes between two tiles up to which both are read in one go
 _RUN = 1 << 24  # bytes read in one go, unless one tile has more
 _GZIP = 31  # zlib's word for data with a header of gzip
@@ -27,26 +30,30 @@ _PADDING = rice.padding(1024)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A tile, by its row in the table, and how many of its first pixels."""
+    """A tile, by its row in the table, and how many of its first pixels; where it lies in the image."""
 
     row: int
     pixels: int
+    left: int
+    bottom: int
+    width: int
+    height: int
 
 
 def decoded_tiles(
     table: TileTable, wanted: Sequence[Wanted], kept: Decoded
-) -> Iterator[tuple[Wanted, Tile, bool]]:
-    """The tiles, in any order, and whether each holds integers that stand for floating point numbers."""
+) -> Iterator[tuple[Wanted, Tile, Scaling | None]]:
+    """The tiles, in any order, and the scaling of those whose integers stand for floating point numbers."""
     missing: list[tuple[Place, Wanted]] = []
     for one in wanted:
         place = table.place(one.row)
         tile = kept.get(_key(table, one.row))
         if tile is not None and len(tile) >= one.pixels:
-            yield one, tile, _is_quantised(table, place, one.row)
+            yield one, tile, _scaling(table, place, one.row)
         else:
             # A tile of which more is needed than before may be needed whole the next time.
-            width, height = table.tile_size(one.row)
-            missing.append((place, one if tile is None else Wanted(one.row, width * height)))
+            whole = replace(one, pixels=one.width * one.height)
+            missing.append((place, one if tile is None else whole))
     runs = list(_runs(sorted(missing, key=lambda pair: pair[0].offset)))
     for run in runs:
         table.unit.file.expect(*_extent(run))
@@ -56,15 +63,15 @@ def decoded_tiles(
         for place, one in run:
             tile = _decoded(table, place, one, data[place.offset - start :])
             kept.put(_key(table, one.row), tile, tile.nbytes)
-            yield one, tile, _is_quantised(table, place, one.row)
+            yield one, tile, _scaling(table, place, one.row)
 
 
 def _key(table: TileTable, row: int) -> tuple[Any, ...]:
     return (table.unit.file.key, table.unit.index, row)
 
 
-def _is_quantised(table: TileTable, place: Place, row: int) -> bool:
-    return place.column == PLAIN and table.scaling(row) is not None
+def _scaling(table: TileTable, place: Place, row: int) -> Scaling | None:
+    return table.scaling(row) if place.column == PLAIN else None
 
 
 def _runs(places: list[tuple[Place, Wanted]]) -> Iterator[list[tuple[Place, Wanted]]]:
@@ -108,9 +115,8 @@ def _plio(_table: TileTable, place: Place, wanted: Wanted, data: NDArray[np.uint
 
 
 def _hcompress(table: TileTable, place: Place, wanted: Wanted, data: NDArray[np.uint8]) -> Tile | None:
-    width, height = table.tile_size(wanted.row)
     smooth = bool(table.settings.get("SMOOTH", 0))
-    return hcompress.decode(data[: place.size].tobytes(), shape=(height, width), smooth=smooth)
+    return hcompress.decode(data[: place.size].tobytes(), shape=(wanted.height, wanted.width), smooth=smooth)
 
 
 def _gzip(table: TileTable, place: Place, wanted: Wanted, data: NDArray[np.uint8]) -> Tile | None:
@@ -127,9 +133,9 @@ def _shuffled(table: TileTable, place: Place, wanted: Wanted, data: NDArray[np.u
     kind = _item(table, place, wanted, data)
     if kind is None:
         return None
-    width, height = table.tile_size(wanted.row)
-    found = _inflated(data[: place.size], width * height * kind.itemsize)
-    if found is None or len(found) != width * height * kind.itemsize:
+    length = wanted.width * wanted.height * kind.itemsize
+    found = _inflated(data[: place.size], length)
+    if found is None or len(found) != length:
         return None
     mixed = np.frombuffer(found, np.uint8).reshape(kind.itemsize, -1)[:, : wanted.pixels]
     return _numbers(np.ascontiguousarray(mixed.T).tobytes(), kind)
@@ -137,12 +143,11 @@ def _shuffled(table: TileTable, place: Place, wanted: Wanted, data: NDArray[np.u
 
 def _item(table: TileTable, place: Place, wanted: Wanted, data: NDArray[np.uint8]) -> np.dtype[Any] | None:
     """The numbers in gzipped data, by the length that its last four bytes tell (RFC 1952, 2.3.1)."""
-    width, height = table.tile_size(wanted.row)
     length = int.from_bytes(data[max(place.size - 4, 0) : place.size].tobytes(), "little")
-    size, rest = divmod(length, width * height)
+    size, rest = divmod(length, wanted.width * wanted.height)
     if rest or size not in (1, 2, 4, 8):
         return None
-    is_float = table.bitpix < 0 and not _is_quantised(table, place, wanted.row)
+    is_float = table.bitpix < 0 and _scaling(table, place, wanted.row) is None
     return np.dtype("u1" if size == 1 else f">{'f' if is_float else 'i'}{size}")
 
 
@@ -156,8 +161,8 @@ def _inflated(data: NDArray[np.uint8], length: int) -> bytes | None:
 def _raw(table: TileTable, place: Place, wanted: Wanted, data: NDArray[np.uint8]) -> Tile | None:
     kind = np.dtype(place.item)
     if table.method == "NOCOMPRESS" and place.column == PLAIN:
-        is_float = table.bitpix < 0 and not _is_quantised(table, place, wanted.row)
-        size = place.size // (table.tile_size(wanted.row)[0] * table.tile_size(wanted.row)[1])
+        is_float = table.bitpix < 0 and _scaling(table, place, wanted.row) is None
+        size = place.size // (wanted.width * wanted.height)
         if size not in (1, 2, 4, 8):
             return None
         kind = np.dtype("u1" if size == 1 else f">{'f' if is_float else 'i'}{size}")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vo.errors import UsageError
 from vo.images import dither
-from vo.images.decode import Wanted, decoded_tiles
+from vo.images.decode import Scaling, Wanted, decoded_tiles
 from vo.images.image import Image
 from vo.images.tiles import TileTable
 
@@ -73,23 +73,15 @@ def read_box(image: Image, box: Box) -> Pixels:
 
 def _from_tiles(image: Image, table: TileTable, box: Box) -> Pixels:
     out = np.empty((box.height, box.width), _TYPES[image.bitpix])
-    parts = _touched(table, box)
-    for wanted, tile, quantised in decoded_tiles(table, list(parts), image.decoded):
-        width, height = table.tile_size(wanted.row)
-        down, along = divmod(wanted.row, table.across)
-        left, bottom = along * table.tile[0], down * table.tile[1]
-        part = Box(box.left - left, box.bottom - bottom, box.right - left, box.top - bottom)
-        inside = part.within(width, height)
-        if inside is None:
-            continue
-        place = out[
-            bottom + inside.bottom - box.bottom : bottom + inside.top - box.bottom,
-            left + inside.left - box.left : left + inside.right - box.left,
-        ]
-        if quantised:
-            _restore(table, wanted.row, tile, inside, place)
+    for one, tile, scaling in decoded_tiles(table, _touched(table, box), image.decoded):
+        left, bottom = max(box.left - one.left, 0), max(box.bottom - one.bottom, 0)
+        right, top = min(box.right - one.left, one.width), min(box.top - one.bottom, one.height)
+        x, y = one.left + left - box.left, one.bottom + bottom - box.bottom
+        place = out[y : y + top - bottom, x : x + right - left]
+        if scaling is None:
+            _copy(one, tile, Box(left, bottom, right, top), place)
         else:
-            _copy(table, wanted.row, tile, inside, place)
+            _restore(table, one, tile, (left, bottom), scaling, place)
     return out
 
 
@@ -102,36 +94,32 @@ def _touched(table: TileTable, box: Box) -> list[Wanted]:
             width, height = table.tile_size(row)
             rows = min(box.top - down * table.tile[1], height)
             columns = min(box.right - along * table.tile[0], width)
-            found.append(Wanted(row, (rows - 1) * width + columns))
+            left, bottom = along * table.tile[0], down * table.tile[1]
+            found.append(Wanted(row, (rows - 1) * width + columns, left, bottom, width, height))
     return found
 
 
-def _restore(table: TileTable, row: int, tile: Pixels, part: Box, out: Pixels) -> None:
-    scale, zero = table.scaling(row) or (1.0, 0.0)
+def _restore(
+    table: TileTable,
+    one: Wanted,
+    tile: Pixels,
+    corner: tuple[int, int],
+    scaling: Scaling,
+    out: Pixels,
+) -> None:
     method, seed = table.dithering
-    dither.restore(
-        tile,
-        table.tile_size(row)[0],
-        part.left,
-        part.bottom,
-        scale,
-        zero,
-        table.blank(row),
-        method,
-        row + seed,
-        dither.random_numbers(),
-        out,
-    )
+    numbers = dither.random_numbers()
+    blank, series = table.blank(one.row), one.row + seed
+    dither.restore(tile, one.width, *corner, *scaling, blank, method, series, numbers, out)
 
 
-def _copy(table: TileTable, row: int, tile: Pixels, part: Box, out: Pixels) -> None:
-    width = table.tile_size(row)[0]
-    rows = len(tile) // width
-    full = tile[: rows * width].reshape(rows, width)
+def _copy(one: Wanted, tile: Pixels, part: Box, out: Pixels) -> None:
+    rows = len(tile) // one.width
+    full = tile[: rows * one.width].reshape(rows, one.width)
     whole = min(part.top, rows)
     out[: whole - part.bottom] = full[part.bottom : whole, part.left : part.right]
     if whole < part.top:  # the tile was decoded up to the middle of its last row
-        out[-1] = tile[whole * width + part.left : whole * width + part.right]
+        out[-1] = tile[whole * one.width + part.left : whole * one.width + part.right]
 
 
 def physical(image: Image, stored: Pixels) -> Pixels:

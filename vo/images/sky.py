@@ -41,8 +41,7 @@ class Sky:
 
     def vectors(self, x: Numbers, y: Numbers) -> Numbers:
         """Unit vectors of pixels, shape (…, 3); NaN where the projection has no sky."""
-        with self._lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with self._lock, np.errstate(all="ignore"):
             world = self.wcs.all_pix2world(np.stack([x.ravel(), y.ravel()], axis=1), 0)
         lon, lat = world[:, self.wcs.wcs.lng], world[:, self.wcs.wcs.lat]
         if self._turned:
@@ -59,8 +58,7 @@ class Sky:
             )
             lon, lat = there.lon.deg, there.lat.deg
         world = np.stack([lon, lat] if self.wcs.wcs.lng == 0 else [lat, lon], axis=1)
-        with self._lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with self._lock, np.errstate(all="ignore"):
             found = self.wcs.all_world2pix(world, 0, quiet=True)
         # Far from the image the inverse of a distortion may be anywhere: only who comes back was there.
         away = np.linalg.norm(self.vectors(found[:, 0], found[:, 1]) - to_vectors(ra, dec), axis=1)

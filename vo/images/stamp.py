@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.io import fits
 
-from vo.errors import UsageError
+from vo.errors import ImageError, UsageError
 from vo.images.checksum import summed_header
 from vo.images.cutheader import cut_cards
 from vo.images.headers import TABLE_ONLY
@@ -44,6 +43,17 @@ class Cut:
     name: str = ""
     around: tuple[Neighbour, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def same_box(planes: Sequence[Image], box: Box, inside: Mask | None = None) -> tuple[Cut, ...]:
+    """The same pixels of an image and of what lies over it: its mask, its weights."""
+    first = planes[0]
+    for plane in planes:
+        if (plane.width, plane.height) != (first.width, first.height):
+            raise ImageError(
+                f"HDU {plane.index} of {plane.file.path.name} is not of the size of HDU {first.index}."
+            )
+    return tuple(Cut(plane, box, inside) for plane in planes)
 
 
 def stamp(cuts: Sequence[Cut], *, packed: bool = False, header_only: bool = False) -> Iterator[bytes]:
@@ -122,18 +132,16 @@ def _plain(cut: Cut, pixels: Pixels, more: Cards, *, primary: bool) -> Iterator[
 
 def _packed(cut: Cut, pixels: Pixels, more: Cards) -> Iterator[bytes]:
     """Astropy packs pixels without a header, so that the cards need not be read and written by it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        hdu = fits.CompImageHDU(
-            pixels,
-            compression_type="RICE_1",
-            tile_shape=tuple(min(tile, length) for tile, length in zip(_TILE, pixels.shape, strict=True)),
-            quantize_level=_QUANTA,
-            quantize_method=2,
-            dither_seed=_SEED,
-        )
-        file = io.BytesIO()
-        fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(file)
+    hdu = fits.CompImageHDU(
+        pixels,
+        compression_type="RICE_1",
+        tile_shape=tuple(min(tile, length) for tile, length in zip(_TILE, pixels.shape, strict=True)),
+        quantize_level=_QUANTA,
+        quantize_method=2,
+        dither_seed=_SEED,
+    )
+    file = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(file)
     raw = file.getvalue()[BLOCK:]
     end = next(i for i in range(0, len(raw), CARD) if raw[i : i + 8] == b"END     ")
     structure = tuple(one for one in split(raw[:end]) if TABLE_ONLY.fullmatch(keyword(one)))
