@@ -16,7 +16,7 @@ adql | db votable | sample | formats tablefiles | images
 auth dali literals access compression | page | vosi uws
 context
 delivery resources
-tap scs sia footprint anomaly portal
+tap scs sia datalink footprint anomaly portal
 jobs
 sweep
 home | status

@@ -67,13 +67,13 @@ def test_other_loggers_go_the_same_way() -> None:
     """What libraries log and what Python warns of has the same form."""
 
     def act() -> None:
-        logging.getLogger("uvicorn.error").warning("port %s is %s", 80, "taken")
+        logging.getLogger("library.part").warning("port %s is %s", 80, "taken")
         warnings.warn("old", DeprecationWarning, stacklevel=1)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         events = _events(act)
-    assert [event["logger"] for event in events] == ["uvicorn.error", "py.warnings"]
+    assert [event["logger"] for event in events] == ["library.part", "py.warnings"]
     assert events[0]["event"] == "port 80 is taken"
 
 
@@ -138,7 +138,7 @@ def test_levels_hold() -> None:
     def act() -> None:
         logger("vo.a").debug("no")
         logger("vo.a").info("yes")
-        logging.getLogger("uvicorn.error").info("no")
+        logging.getLogger("library.part").info("no")
 
     assert [event["event"] for event in _events(act)] == ["yes"]
     assert [event["event"] for event in _events(act, "debug")] == ["no", "yes"]

@@ -126,7 +126,7 @@ BAD = [
     ({"QUERY": "SELECT ra FROM sim1.main", "MAXREC": "-1"}, 400, "MAXREC"),
     ({"QUERY": "SELECT ra FROM sim1.main", "MAXREC": "many"}, 400, "MAXREC"),
     ({"QUERY": "SELECT ra FROM sim1.main", "RESPONSEFORMAT": "foo"}, 400, "RESPONSEFORMAT"),
-    ({"QUERY": "SELECT ra FROM sim1.main", "UPLOAD": "t,http://survey.example/t"}, 400, "upload"),
+    ({"QUERY": "SELECT ra FROM sim1.main", "UPLOAD": "t,ftp://survey.example/t"}, 400, "upload"),
     ({"QUERY": ["SELECT 1", "SELECT 2"]}, 400, "QUERY"),
     ({"QUERY": ""}, 400, "QUERY"),
     ({}, 400, "QUERY"),

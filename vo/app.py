@@ -17,6 +17,7 @@ from vo.compression import Compression
 from vo.config import Config
 from vo.context import open_context
 from vo.dali import EXCEPTION_HANDLERS
+from vo.datalink import endpoints as datalink
 from vo.jobs import KINDS_OF_JOB
 from vo.scs import endpoints as scs
 from vo.sia import endpoints as sia
@@ -27,7 +28,7 @@ from vo.tap import endpoints as tap
 from vo.tap.schema import describe
 from vo.uws.endpoints import file_routes
 
-SERVICES = (home, status, tap, scs, sia)
+SERVICES = (home, status, tap, scs, sia, datalink)
 """The services, each a module whose `routes` are its resources."""
 
 DRAIN_S = 2
