@@ -15,6 +15,7 @@ from pathlib import Path
 
 import astroquery_client
 import cones
+import image_search
 import pyvo_client
 import taplint
 import uws_scenarios
@@ -32,6 +33,7 @@ JUDGES: Mapping[str, Callable[[Service], Iterable[Judgement]]] = {
     "pyvo": pyvo_client.judge,
     "astroquery": astroquery_client.judge,
     "cones": cones.judge,
+    "images": image_search.judge,
     "uws": uws_scenarios.judge,
 }
 

@@ -63,17 +63,34 @@ REFUSED: Mapping[str, Mapping[str, object]] = {
 """What is wrong with a request → its parameters; the answer is an error document."""
 
 
+_PLACE = {"RA": 0.2, "DEC": -40.3, "SR": 0.05}
+
+SEARCHES: Mapping[str, tuple[str, Mapping[str, object], int]] = {
+    **{f"a cone, VERB={verb}": ("/scs/sim1.main", {**_PLACE, "VERB": verb}, 200) for verb in (1, 2, 3)},
+    "a cone of cells": ("/scs/sim1.coverage", {**_PLACE, "VERB": 3}, 200),
+    "a cone of images": ("/scs/ivoa.obscore", {**_PLACE, "VERB": 3}, 200),
+    "a cone without a radius": ("/scs/sim1.main", {**_PLACE, "SR": 0}, 200),
+    "a cone without a position": ("/scs/sim1.main", {}, 400),
+    "images": ("/sia/v2/query", {"POS": "CIRCLE 0.2 -40.3 0.1"}, 200),
+    "images in XML": ("/sia/v2/query", {"RESPONSEFORMAT": "votable/td"}, 200),
+    "the parameters of the image search": ("/sia/v2/query", {"MAXREC": 0}, 200),
+    "images nowhere": ("/sia/v2/query", {"POS": "NOWHERE"}, 400),
+}
+"""What is searched → path, parameters and status of HTTP."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A synchronous query whose answer is a VOTable; `what` is in it, `status` is that of HTTP."""
+    """A request whose answer is a VOTable; `what` is in it, `status` is that of HTTP."""
 
     what: str
     params: Mapping[str, object]
     status: int = 200
+    path: str = "/tap/sync"
 
     def send(self, service: Service) -> bytes:
         """The document."""
-        answer = service.get("/tap/sync", **{"LANG": "ADQL", **self.params})
+        answer = service.get(self.path, **{"LANG": "ADQL", **self.params})
         assert answer.status_code == self.status, f"status {answer.status_code}: {answer.text[:400]}"
         return answer.content
 
@@ -90,3 +107,5 @@ def requests() -> Iterator[Request]:
         yield Request(f"format {name!r}", {"QUERY": "SELECT TOP 3 * FROM sim1.truth", "RESPONSEFORMAT": name})
     for what, wrong in REFUSED.items():
         yield Request(what, wrong, 400)
+    for what, (path, params, status) in SEARCHES.items():
+        yield Request(what, params, status, path)

@@ -26,6 +26,10 @@ VOSI_PATHS = (
     "/tap/tables?detail=max",
     "/tap/tables/sim1.main",
     "/tap/tables/TAP_SCHEMA.columns",
+    "/scs/sim1.main/capabilities",
+    "/scs/sim1.main/availability",
+    "/sia/v2/capabilities",
+    "/sia/v2/availability",
 )
 
 PAGES = ("/", "/tap", "/tap/examples")

@@ -211,7 +211,7 @@ def test_the_service_describes_itself(
     assert this is not None
     assert (this.get("type"), this.get("utype")) == ("meta", "adhoc:service")
     named = [param.get("name") for param in this.findall(f"{VOTABLE}GROUP/{VOTABLE}PARAM")]
-    assert list(dict.fromkeys(named)) == PARAMETERS
+    assert named == PARAMETERS
     url = this.find(f"{VOTABLE}PARAM[@name='accessURL']")
     assert url is not None
     assert url.get("value") == images.url + QUERY

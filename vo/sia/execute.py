@@ -27,7 +27,7 @@ def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
     database = context.database
     check_published(database.catalog())
     search = ImageSearch.from_params(Params(run.job.parameters), context.config)
-    inputs = (each for parameter in PARAMETERS for each in parameter.inputs)
+    inputs = (parameter.input for parameter in PARAMETERS)
     asked = Asked(
         translate(search.adql, database.catalog(), dialect=database.dialect, maxrec=search.maxrec),
         search.format,

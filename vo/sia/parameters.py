@@ -29,12 +29,12 @@ class Parameter:
     """
 
     condition: Condition
-    inputs: tuple[Input, ...]
+    input: Input
 
     @property
     def name(self) -> str:
         """Its name in capitals."""
-        return self.inputs[0].name
+        return self.input.name
 
 
 def _overlaps(low: str, high: str) -> Condition:
@@ -96,18 +96,14 @@ def _media_type(value: str) -> str:
     return "; ".join(part.strip().replace(" ", "+") for part in value.split(";")).replace("; ", ";")
 
 
-def _interval(name: str, unit: str | None, ucd: str | None, description: str) -> tuple[Input, ...]:
-    return (Input(name, description, "double", "2", xtype="interval", unit=unit, ucd=ucd),)
+def _interval(name: str, unit: str | None, ucd: str | None, description: str) -> Input:
+    return Input(name, description, "double", "2", xtype="interval", unit=unit, ucd=ucd)
 
 
-_POS = tuple(
-    Input(
-        "POS",
-        f"Images that meet a {word} on the sky (ICRS, degrees)",
-        xtype=word,
-        ucd="pos.outline;obs.field",
-    )
-    for word in ("circle", "range", "polygon")
+_POS = Input(
+    "POS",
+    "Images that meet CIRCLE lon lat radius, RANGE lon lon lat lat or POLYGON lon lat ... (ICRS, degrees)",
+    ucd="pos.outline;obs.field",
 )
 
 PARAMETERS = (
@@ -122,13 +118,11 @@ PARAMETERS = (
     ),
     Parameter(
         _one_of(_STATES, "pol_states LIKE '%/{}/%'"),
-        (
-            Input(
-                "POL",
-                "State of polarization that was measured",
-                ucd="meta.code;phys.polarization",
-                options=_STATES,
-            ),
+        Input(
+            "POL",
+            "State of polarization that was measured",
+            ucd="meta.code;phys.polarization",
+            options=_STATES,
         ),
     ),
     Parameter(
@@ -144,23 +138,23 @@ PARAMETERS = (
     Parameter(_holds("t_resolution"), _interval("TIMERES", "s", "time.resolution", "Resolution in time")),
     Parameter(
         _equals("LOWER(obs_publisher_did)", lambda value: value.strip().lower()),
-        (Input("ID", "Identifier of the image, in any case", ucd="meta.ref.ivoid"),),
+        Input("ID", "Identifier of the image, in any case", ucd="meta.ref.ivoid"),
     ),
-    Parameter(_equals("obs_collection"), (Input("COLLECTION", "Name of the collection", ucd="meta.id"),)),
-    Parameter(_equals("facility_name"), (Input("FACILITY", "Telescope", ucd="meta.id;instr.tel"),)),
-    Parameter(_equals("instrument_name"), (Input("INSTRUMENT", "Instrument", ucd="meta.id;instr"),)),
+    Parameter(_equals("obs_collection"), Input("COLLECTION", "Name of the collection", ucd="meta.id")),
+    Parameter(_equals("facility_name"), Input("FACILITY", "Telescope", ucd="meta.id;instr.tel")),
+    Parameter(_equals("instrument_name"), Input("INSTRUMENT", "Instrument", ucd="meta.id;instr")),
     Parameter(
         _one_of(_TYPES, "dataproduct_type = '{}'"),
-        (Input("DPTYPE", "Kind of the data product", ucd="meta.code.class", options=_TYPES),),
+        Input("DPTYPE", "Kind of the data product", ucd="meta.code.class", options=_TYPES),
     ),
     Parameter(
         _one_of(_LEVELS, "calib_level = {}"),
-        (Input("CALIB", "Level of calibration", ucd="meta.code;obs.calib", options=_LEVELS),),
+        Input("CALIB", "Level of calibration", ucd="meta.code;obs.calib", options=_LEVELS),
     ),
-    Parameter(_equals("target_name"), (Input("TARGET", "Target of the observation", ucd="meta.id;src"),)),
+    Parameter(_equals("target_name"), Input("TARGET", "Target of the observation", ucd="meta.id;src")),
     Parameter(
         _equals("access_format", _media_type),
-        (Input("FORMAT", "Media type of what access_url gives", ucd="meta.code.mime"),),
+        Input("FORMAT", "Media type of what access_url gives", ucd="meta.code.mime"),
     ),
 )
 """All that constrain; MAXREC and RESPONSEFORMAT are those of DALI."""
