@@ -1,11 +1,11 @@
-# make demo | test | lint | conformance | oracle-check | bench | bench-sky: everything installs what it needs into .venv first.
+# make demo | test | lint | conformance | oracle-check | bench | bench-cutouts | bench-sky: everything installs what it needs into .venv first.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 DATA ?= data
 BIN := .venv/bin
 
-.PHONY: demo test lint conformance oracle-check bench bench-sky clean help
+.PHONY: demo test lint conformance oracle-check bench bench-cutouts bench-sky clean help
 
 help:
 	@echo "make demo [PORT=8000]   install, build the sample release, serve it on 127.0.0.1"
@@ -14,6 +14,7 @@ help:
 	@echo "make conformance        validators and clients of the field against a fresh service"
 	@echo "make oracle-check       Oracle: its SQL on H2 and on the grammar, the service on a double (Java, Node.js)"
 	@echo "make bench              measurements beside the peers, in bench/"
+	@echo "make bench-cutouts      stamps of large images beside fitsio and astropy"
 	@echo "make bench-sky [SKY=d]  searches among 20 million rows beside q3c and pgSphere (PostgreSQL 15)"
 
 demo: .venv/installed
@@ -58,6 +59,9 @@ bench: .venv/installed-dev
 	$(BIN)/python bench/adql.py
 	$(BIN)/python bench/images.py
 	$(BIN)/python bench/faults.py
+
+bench-cutouts: .venv/installed-dev
+	$(BIN)/python bench/cutouts.py $(CUTOUTS)
 
 bench-sky: .venv/installed-dev
 	@test -e /usr/share/postgresql/15/extension/pg_sphere.control || \

@@ -9,7 +9,7 @@ from vo.errors import ImageError
 from vo.images.headers import Keywords
 from vo.images.image import Image
 from vo.images.pixels import Box
-from vo.images.rawcards import Cards, card, history, keyword, number, without
+from vo.images.rawcards import Cards, card, history, keyword, without
 
 _STRUCTURE = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|GROUPS|BLOCKED|CHECKSUM|DATASUM|INHERIT|END"
@@ -114,10 +114,3 @@ def _origin(image: Image, box: Box, cards: Cards, *, has_wcs: bool) -> Iterator[
     yield card("ORIGHDU", image.index, "its HDU, the first being 0")
     yield card("ORIGSEC", section, "columns and rows there")
     yield history(f"Cut from {image.file.path.name}, HDU {image.index}, {section}.")
-
-
-def scale_of(image: Image) -> str:
-    """BSCALE and BZERO as they are written: images can be put together where both are the same."""
-    return "/".join(
-        number(float(image.header.get(name, default))) for name, default in (("BSCALE", 1), ("BZERO", 0))
-    )
