@@ -21,9 +21,6 @@ LEFT_OUT = ("LOC",)
 EXCUSED = {
     "features-adql-conditional": "taplint before 3.5 does not know the type of feature that COALESCE is "
     "(`features-adql-conditional`, ADQL 2.1, 4.1)",
-    "Stream ended during data read": "STILTS before 3.5 cannot read arrays of variable length in binary "
-    "rows, as an example query selects",
-    "Streaming error java.io.EOFException": "The same ends its reading of that example",
 }
 
 TIMEOUT_S = 600

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -67,7 +68,16 @@ def _general() -> Iterator[Example]:
 
 def _names(table: Table) -> dict[str, str]:
     position = {} if table.spatial is None else {"lon": table.spatial.lon, "lat": table.spatial.lat}
-    return {"table": table.qualified} | {key: quoted(name) for key, name in position.items()}
+    names = {key: quoted(name) for key, name in position.items()}
+    return {"table": table.qualified, "columns": _columns(table)} | names
+
+
+def _columns(table: Table) -> str:
+    """All columns; arrays are left out, as TOPCAT before 4.10 cannot read them in binary rows."""
+    plain = [column for column in table.columns if column.arraysize is None or column.is_string]
+    if len(plain) == len(table.columns):
+        return "*"
+    return textwrap.fill(", ".join(quoted(column.name) for column in plain), 80, subsequent_indent="  ")
 
 
 def _example(source: Mapping[str, str], table: str) -> Example:
