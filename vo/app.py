@@ -18,6 +18,7 @@ from vo.config import Config
 from vo.context import open_context
 from vo.dali import EXCEPTION_HANDLERS
 from vo.datalink import endpoints as datalink
+from vo.footprint import endpoints as footprint
 from vo.jobs import KINDS_OF_JOB
 from vo.scs import endpoints as scs
 from vo.sia import endpoints as sia
@@ -28,7 +29,7 @@ from vo.tap import endpoints as tap
 from vo.tap.schema import describe
 from vo.uws.endpoints import file_routes
 
-SERVICES = (home, status, tap, scs, sia, datalink)
+SERVICES = (home, status, tap, scs, sia, datalink, footprint)
 """The services, each a module whose `routes` are its resources."""
 
 DRAIN_S = 2

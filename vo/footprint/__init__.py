@@ -1,0 +1,1 @@
+"""What the survey covers: by tile, and on the HEALPix grid."""

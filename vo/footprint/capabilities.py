@@ -1,0 +1,58 @@
+"""The capabilities document of the footprint service: its resources, each with its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from lxml import etree
+from lxml.builder import ElementMaker
+
+from vo import vosi
+from vo.catalog import Catalog
+from vo.votable.descriptor import Input
+
+_PLAIN: Mapping[str, str] = {"char": "string", "int": "integer", "double": "real"}
+"""The types of VOTable in the words of VODataService 1.1 (SimpleDataType)."""
+
+E = ElementMaker()
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource by its path from the root; `is_there` says whether a catalogue has what it needs."""
+
+    path: str
+    description: str
+    inputs: tuple[Input, ...] = ()
+    is_there: Callable[[Catalog], bool] = lambda _catalog: True
+
+
+RESOURCES: tuple[Resource, ...] = ()
+"""All that answer queries, in the order in which they are described."""
+
+
+def capabilities(base_url: str, catalog: Catalog) -> bytes:
+    """The document; no standard names these resources, so each is described by its parameters."""
+    described = (_capability(base_url, each) for each in RESOURCES if each.is_there(catalog))
+    return vosi.capabilities(f"{base_url}/footprint", *described)
+
+
+def _capability(base_url: str, resource: Resource) -> etree._Element:
+    interface = vosi.interface(base_url + resource.path, use="base", role="std")
+    interface.extend([E.queryType("GET"), E.queryType("POST"), *map(_param, resource.inputs)])
+    return E.capability(E.description(resource.description), interface)
+
+
+def _param(given: Input) -> etree._Element:
+    unit = [E.unit(given.unit)] if given.unit else []
+    ucd = [E.ucd(given.ucd)] if given.ucd else []
+    shape = {"arraysize": given.arraysize} if given.arraysize and given.datatype != "char" else {}
+    return E.param(
+        {"std": "false", "use": "optional"},
+        E.name(given.name),
+        E.description(given.description),
+        *unit,
+        *ucd,
+        E.dataType(shape, _PLAIN[given.datatype]),
+    )
