@@ -15,7 +15,7 @@ errors reserved lifeline compiled | log | catalog regions | result config
 adql | db votable | sample | formats tablefiles | images
 auth dali literals access compression | page | vosi uws
 context
-delivery resources
+delivery resources uploads
 tap scs sia datalink footprint anomaly portal
 jobs
 sweep

@@ -16,7 +16,7 @@ from vo.db.base import Database, Incoming
 from vo.errors import ConfigError, TransientError, VOError
 from vo.images.tables import IMAGES
 from vo.tap.schema import describe
-from vo.tap.upload import SCHEMA
+from vo.uploads import SCHEMA
 
 _INCOMING = Incoming(Table(SCHEMA, "checked", (Column("number", "long"),)), ())
 """A table such as queries bring along."""

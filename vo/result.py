@@ -31,6 +31,7 @@ class Statement:
     database; `columns` carries the published names. `spatial_index` says whether the stored index prunes;
     `scans` are the stored tables that it names. `widths` are the columns of the SQL that make each of the
     published ones, where a database without arrays gives a shape as numbers: c2_1, c2_2, …; none: one each.
+    `parted` is the stored table by whose rows the statement can be taken in parts (`translate`), if it can.
     """
 
     sql: str
@@ -38,6 +39,7 @@ class Statement:
     spatial_index: bool = False
     scans: tuple[Scan, ...] = ()
     widths: tuple[int, ...] = ()
+    parted: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)

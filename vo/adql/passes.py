@@ -13,6 +13,7 @@ from vo.adql.columns import Columns, Queries
 from vo.adql.geometry import compile_geometry
 from vo.adql.grammar import Grammar
 from vo.adql.nodes import Call, call, collected, described, duplicate
+from vo.adql.parts import parted_table, take_part
 from vo.adql.problems import Problems, RefusalError, span_of
 from vo.adql.scans import scans
 from vo.adql.scopes import Source
@@ -35,16 +36,25 @@ class Query:
 
 
 def translate(
-    query: str, catalog: Catalog, *, dialect: str = "duckdb", maxrec: int | None = None
+    query: str,
+    catalog: Catalog,
+    *,
+    dialect: str = "duckdb",
+    maxrec: int | None = None,
+    rows: tuple[int, int] | None = None,
 ) -> Statement:
     """The statement that answers an ADQL 2.1 query on `catalog`, for at most `maxrec` + 1 rows.
 
+    `rows` restricts it to a part of the rows of `Statement.parted`, from the first to before the second.
     QueryError tells everything that is wrong with the query.
     """
     try:
         state = _resolved(query, catalog, maxrec)
         for step in PASSES:
             step(state)
+        parted = parted_table(state.tree, dialect)
+        if rows is not None:
+            take_part(state.tree, dialect, rows)
         read = scans(state.tree)
         sql = PRINTERS[dialect](state.tree)
     except RefusalError as refusal:
@@ -54,7 +64,7 @@ def translate(
         problems.add("The query is nested too deeply", deepest(query), rule="a limit of this service")
         raise problems.error() from None
     widths = state.tree.meta.get("widths", ())
-    return Statement(sql, state.columns, state.spatial_index, read, widths)
+    return Statement(sql, state.columns, state.spatial_index, read, widths, parted)
 
 
 def check(query: str, catalog: Catalog) -> tuple[Column, ...]:

@@ -15,7 +15,7 @@ from vo.page import page, plain
 from vo.result import Result
 from vo.tap.forms import Answer, Wanted
 from vo.tap.query import TapQuery
-from vo.tap.upload import described
+from vo.uploads import described
 from vo.votable.document import Notes
 
 _TOLD = ("name", "datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")

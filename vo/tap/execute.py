@@ -10,7 +10,7 @@ from vo.dali import Params
 from vo.delivery import Asked, deliver
 from vo.tap.plan import way_to_a_job
 from vo.tap.query import TapQuery
-from vo.tap.upload import with_uploads
+from vo.uploads import with_uploads
 from vo.uws.job import JobResult
 from vo.uws.report import Stage
 from vo.uws.run import Run

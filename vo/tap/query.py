@@ -12,7 +12,7 @@ from vo.dali import Params
 from vo.delivery import maxrec_of
 from vo.errors import TooLargeError, UsageError
 from vo.formats import Format
-from vo.tap.upload import Upload, parse_uploads
+from vo.uploads import Upload, parse_uploads
 
 _LANGUAGE = re.compile(r"ADQL(-2\.[01])?\Z", re.IGNORECASE)
 

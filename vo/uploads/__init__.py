@@ -20,7 +20,7 @@ from vo.dali import File
 from vo.db.base import Database, Incoming
 from vo.errors import TooLargeError, UsageError
 from vo.tablefiles.incoming import IncomingFile, incoming_file
-from vo.tap.fetch import fetched
+from vo.uploads.fetch import fetched
 from vo.uws.files import SENT
 from vo.uws.run import Run
 
