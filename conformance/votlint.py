@@ -17,8 +17,8 @@ EXCUSED = {
     "which votlint warns of",
     "OutOfMemoryError: Java heap space\n\tat uk.ac.starlink.ttools.votlint.ValueParser": "votlint before 3.5 "
     "cannot read numeric arrays of variable length in binary rows, not even those that STILTS wrote",
-    'Namespaced non-DALI xtype value "adql:REGION"': "votlint since 3.5 remarks that adql:REGION, which TAP asks "
-    "for, is no xtype of DALI",
+    'Namespaced non-DALI xtype value "adql:REGION"': "votlint since 3.5 remarks that adql:REGION, which TAP "
+    "asks for, is no xtype of DALI",
 }
 
 
