@@ -91,6 +91,24 @@ def test_maxrec_is_exact(service: Service, maxrec: int, rows: int, status: list[
     assert _status(answer) == status
 
 
+@pytest.mark.parametrize("name", ["csv", "tsv"])
+@pytest.mark.parametrize(("maxrec", "told"), [(55, "false"), (54, "true"), (0, "true")])
+def test_overflow_of_plain_text_is_told_in_the_header(
+    service: Service, name: str, maxrec: int, told: str
+) -> None:
+    """CSV and TSV have no place for it; a result that is too large to know says how many rows may come."""
+    answer = service.sync("SELECT tilename FROM sim1.tile_info", MAXREC=maxrec, FORMAT=name)
+    assert len(answer.text.splitlines()) == maxrec + 1
+    assert (answer.headers["vo-overflow"], answer.headers["vo-maxrec"]) == (told, str(maxrec))
+
+
+def test_overflow_of_much_text_is_unknown_at_its_beginning(service: Service) -> None:
+    """More than two blocks: the header is sent before the last row is seen, and says so."""
+    answer = service.sync("SELECT * FROM sim1.main", MAXREC=10_000, FORMAT="csv")
+    assert len(answer.content) > 3_000_000
+    assert (answer.headers["vo-overflow"], answer.headers["vo-maxrec"]) == ("unknown", "10000")
+
+
 def test_maxrec_0_gives_the_metadata_alone(service: Service) -> None:
     """MAXREC=0 describes the columns, says OVERFLOW and runs nothing (TAP 1.1, 2.7.4)."""
     answer = service.sync("SELECT ra, dec FROM sim1.main", MAXREC=0, FORMAT="votable/td")

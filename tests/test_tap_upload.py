@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import threading
@@ -64,6 +65,50 @@ def test_every_kind_of_file_is_read(service: Service, kind: str) -> None:
     first, second = rows(post(service, query, "mine,param:table1", {"table1": two_by_two(kind)}))
     assert first == ["7", "1.5", "0"]
     assert second in (["", "", "1"], ["", "NaN", "1"])  # not all kinds tell NULL from NaN
+
+
+def fits_in_votable(table: Table, fields: str) -> bytes:
+    """A VOTable whose rows are in a FITS file within, which astropy wrote (VOTable 1.4, 5.2)."""
+    file = io.BytesIO()
+    table.write(file, format="fits")
+    rows = base64.encodebytes(file.getvalue()).decode()
+    return (
+        f'<VOTABLE version="1.4"><RESOURCE><TABLE>{fields}<DATA><FITS extnum="1">'
+        f'<STREAM encoding="base64">{rows}</STREAM></FITS></DATA></TABLE></RESOURCE></VOTABLE>'
+    ).encode()
+
+
+FIELDS = '<FIELD name="nr" datatype="long"/><FIELD name="B-V" datatype="double" unit="mag" ucd="phot.color"/>'
+
+
+def test_fits_within_a_votable_is_read(service: Service) -> None:
+    """The names and metadata are those of the VOTable, the values those of the FITS table, NULL included."""
+    values = Table({"a": MaskedColumn([2**62, 5], mask=[False, True]), "b": [1.5, -0.25]})
+    values["a"].fill_value = -99
+    answer = post(
+        service,
+        'SELECT nr, "B-V" FROM TAP_UPLOAD.t ORDER BY "B-V" DESC',
+        "t,param:t",
+        {"t": fits_in_votable(values, FIELDS)},
+        RESPONSEFORMAT="votable/td",
+    )
+    assert answer.status_code == 200, answer.text
+    table = parse(io.BytesIO(answer.content)).get_first_table()
+    assert [(field.datatype, field.unit, field.ucd) for field in table.fields][1] == (
+        "double",
+        "mag",
+        "phot.color",
+    )
+    assert table.array["nr"].tolist() == [2**62, None]
+    assert table.array["B-V"].tolist() == [1.5, -0.25]
+
+
+def test_fits_within_a_votable_has_the_columns_that_it_declares(service: Service) -> None:
+    """One FIELD for two columns is refused, in words of the table."""
+    document = fits_in_votable(Table({"a": [1], "b": [2.0]}), '<FIELD name="nr" datatype="long"/>')
+    answer = post(service, "SELECT * FROM TAP_UPLOAD.t", "t,param:t", {"t": document})
+    assert answer.status_code == 400
+    assert "declares 1 columns" in answer.text
 
 
 @pytest.mark.parametrize("kind", ["votable/b2", "parquet"])

@@ -306,7 +306,7 @@ WRONG = [
     (binary(field("char", arraysize="2"), b"ab\xff\xff"), "Row 2, column a"),
     (binary(field("unicodeChar", arraysize="1"), b"\0a\xd8\0"), "Row 2, column a"),
     (binary(field("int"), b"\0\0\0\1").replace('encoding="base64"', 'href="http://x/"'), "inline"),
-    (f"{HEAD}{field('int')}<DATA><FITS/></DATA>{TAIL}", "FITS"),
+    (f"{HEAD}{field('int')}<DATA><FITS><STREAM encoding='base64'></STREAM></FITS></DATA>{TAIL}", "FITS"),
     ('<?xml version="1.0" encoding="ebcdic-us"?>' + tabledata(field("int"), ROW), "ebcdic-us"),
     ('<?xml version="1.0" encoding="utf-7"?>' + tabledata(field("int"), ROW), "utf-7"),
 ]

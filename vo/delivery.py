@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
@@ -17,7 +18,7 @@ from vo.result import Result, Statement
 from vo.uws.job import SYNC_LANE, JobResult
 from vo.uws.report import Stage
 from vo.uws.run import Run
-from vo.uws.sink import Sink
+from vo.uws.sink import Sink, no_headers
 from vo.votable.document import Notes
 
 RESULT_ID = "result"
@@ -60,13 +61,33 @@ def deliver(
         run.enter(Stage.WRITE)
         run.reach_first_row()
         run.count(lambda: result.rows)
+        blocks = asked.format.write(result, _notes(asked, run, context))
         delivered = sink.deliver(
             JobResult(RESULT_ID, f"{RESULT_ID}.{asked.format.extension}", asked.format.media_type),
-            asked.format.write(result, _notes(asked, run, context)),
+            blocks if asked.format.tells_overflow else _one_behind(blocks),
             tells_errors=asked.format.tells_errors,
+            headers=no_headers if asked.format.tells_overflow else partial(_cut_headers, result),
         )
     run.note(bytes=delivered.size, overflow=result.overflow)
     return (delivered,)
+
+
+def _one_behind(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Each block when the next is made: the first of a small result comes when all its rows are known."""
+    waiting: bytes | None = None
+    for block in blocks:
+        if waiting is not None:
+            yield waiting
+        waiting = block
+    if waiting is not None:
+        yield waiting
+
+
+def _cut_headers(result: Result) -> Mapping[str, str]:
+    """Whether rows are missing, for a format that has no place to say so; a large result cannot know yet."""
+    known = result.overflow or result.is_over
+    overflow = str(result.overflow).lower() if known else "unknown"
+    return {"vo-overflow": overflow, "vo-maxrec": str(result.maxrec or 0)}
 
 
 def _refuse_costly(asked: Asked, database: Database, config: Config) -> None:

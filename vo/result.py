@@ -58,7 +58,7 @@ class Result:
 
     The first batch is fetched on construction, so that an error of the database appears before any byte
     is sent. `batches` must have been asked for `maxrec` + 1 rows: `overflow` is True once that one more
-    row was seen, so a result of exactly `maxrec` rows is complete (TAP 1.1, 2.7.4).
+    row was seen, so a result of exactly `maxrec` rows is complete (TAP 1.1, 2.7.4). `is_over`: all were seen.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Result:
         self.columns = columns
         self.schema = arrow_schema(columns)
         self.overflow = False
+        self.is_over = False
         self.rows = 0
         self.byte_limit: int | None = None
         self.maxrec = maxrec
@@ -90,6 +91,7 @@ class Result:
         while batch is not None and not self.overflow:
             yield self._taken(batch)
             batch = None if self.overflow else next(self._batches, None)
+        self.is_over = True
 
     def _taken(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if self.maxrec is not None and self.rows + batch.num_rows > self.maxrec:

@@ -54,6 +54,7 @@ FORMATS: tuple[Format, ...] = (
         ("csv", "text/csv"),
         "csv",
         "Comma-separated values, the first line with the names",
+        tells_overflow=False,
         writer=partial(delimited.write, delimited.CSV),
     ),
     Format(
@@ -61,6 +62,7 @@ FORMATS: tuple[Format, ...] = (
         ("tsv",),
         "tsv",
         "Tab-separated values, the first line with the names",
+        tells_overflow=False,
         writer=partial(delimited.write, delimited.TSV),
     ),
     Format(

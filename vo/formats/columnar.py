@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vo.catalog import Column
 from vo.formats.blocks import Chunks, measured
 from vo.formats.format import cut_note
 from vo.result import Result
+from vo.votable.arrays import is_list
 from vo.votable.document import Notes, without_data
 
+_SAMPLE_ROWS = 8_192
 _GROUP_BYTES = 16_777_216
 """Bytes of Arrow data in a row group: large enough for its columns to compress, small enough for memory."""
 
@@ -79,8 +83,10 @@ def _metadata(column: Column) -> dict[str, str]:
 def write_parquet(result: Result, notes: Notes) -> Chunks:
     """A Parquet file, a row group at a time."""
     schema, sink = described_schema(result.columns), _Sink()
-    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-        for group in _groups(result, schema):
+    groups = _groups(result, schema)
+    first = next(groups, schema.empty_table())
+    with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=_repeating(first)) as writer:
+        for group in chain((first,), groups):
             writer.write_table(group)
             yield sink.taken()
         status = {"status": "OVERFLOW", "message": cut_note(result)} if result.overflow else {}
@@ -89,6 +95,19 @@ def write_parquet(result: Result, notes: Notes) -> Chunks:
             {"IVOA.VOTable-Parquet.version": "1.0", "IVOA.VOTable-Parquet.content": votable.decode()}
         )
     yield sink.taken()
+
+
+def _repeating(table: pa.Table) -> list[str]:
+    """The columns whose values come again and again, as the first rows show.
+
+    Of the others, a dictionary is begun for each row group and given up: twice the time, and more bytes.
+    """
+    sample = table.slice(0, _SAMPLE_ROWS)
+    return [
+        name
+        for name, column in zip(sample.column_names, sample.columns, strict=True)
+        if not is_list(column.type) and 2 * pc.count_distinct(column).as_py() < sample.num_rows
+    ]
 
 
 def _groups(result: Result, schema: pa.Schema) -> Iterator[pa.Table]:

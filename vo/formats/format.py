@@ -16,7 +16,8 @@ class Format:
     """One row of the table: how a result becomes bytes, and by which names it is asked for.
 
     `aliases` are further spellings, media types included; `standard_id` is that of TAPRegExt 1.0 (2.4);
-    `tells_errors`: an error in mid-stream is told inside the document, which stays well-formed.
+    `tells_errors`: an error in mid-stream is told inside the document, which stays well-formed;
+    `tells_overflow`: so is it that rows are missing.
     """
 
     media_type: str
@@ -25,6 +26,7 @@ class Format:
     description: str
     standard_id: str | None = None
     tells_errors: bool = False
+    tells_overflow: bool = True
     writer: Callable[[Result, Notes], Chunks] = field(kw_only=True, repr=False, compare=False)
 
     def write(self, result: Result, notes: Notes) -> Chunks:

@@ -11,8 +11,8 @@ import pyarrow as pa
 from vo.errors import LoadError
 from vo.tablefiles.csv_file import CsvFile
 from vo.tablefiles.fits_file import FitsFile
+from vo.tablefiles.fits_in_votable import opened_votable
 from vo.tablefiles.parquet_file import ParquetFile
-from vo.tablefiles.votable_file import VOTableFile
 
 
 class DataFile(Protocol):
@@ -36,8 +36,8 @@ KINDS: Mapping[str, Callable[[Path, str], DataFile]] = {
     ".parquet": lambda path, _: ParquetFile(path),
     ".fits": FitsFile,
     ".fit": FitsFile,
-    ".vot": lambda path, _: VOTableFile(path),
-    ".xml": lambda path, _: VOTableFile(path),
+    ".vot": lambda path, _: opened_votable(path),
+    ".xml": lambda path, _: opened_votable(path),
     ".csv": lambda path, _: CsvFile(path),
     ".csv.gz": lambda path, _: CsvFile(path),
 }

@@ -16,6 +16,7 @@ from vo.tablefiles import DataFile
 from vo.tablefiles.cast import BrokenValueError, converted
 from vo.tablefiles.csv_file import CsvFile
 from vo.tablefiles.fits_file import FitsFile
+from vo.tablefiles.fits_in_votable import FitsInVOTable
 from vo.tablefiles.inference import inferred
 from vo.tablefiles.parquet_file import ParquetFile
 from vo.votable.reader import read_votable
@@ -55,6 +56,10 @@ def incoming_file(path: Path) -> IncomingFile:
 
 
 def _votable(path: Path) -> IncomingFile:
+    embedded = FitsInVOTable.within(path)
+    if embedded is not None:
+        file = embedded
+        return IncomingFile(file.columns, lambda: _converted(file, file.columns))
     with path.open("rb") as stream:
         columns, _ = read_votable(stream)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from vo.catalog import Column
 from vo.errors import LoadError, UsageError
 from vo.votable.reader import read_votable
 
@@ -27,10 +28,7 @@ class VOTableFile:
         except UsageError as error:
             raise LoadError(f"{path.name} is not a whole VOTable: {error}") from error
         self.names = tuple(column.name for column in columns)
-        self.hints: Mapping[str, Mapping[str, str]] = {
-            column.name: {key: said for key, name in _SAID.items() if (said := getattr(column, name))}
-            for column in columns
-        }
+        self.hints = hints(columns)
 
     def batches(self, names: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """The columns `names`, in that order and in the types of the file."""
@@ -41,3 +39,11 @@ class VOTableFile:
                     yield batch.select(wanted)
         except UsageError as error:
             raise LoadError(f"{self._path.name} is broken: {error}") from error
+
+
+def hints(columns: Sequence[Column]) -> Mapping[str, Mapping[str, str]]:
+    """What FIELDs say of themselves, as keys of a description."""
+    return {
+        column.name: {key: said for key, name in _SAID.items() if (said := getattr(column, name))}
+        for column in columns
+    }

@@ -17,9 +17,9 @@ import json
 import mmap
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -50,11 +50,15 @@ _SAME_DIRECTORY = "Set VO_RELAY_DIR to one directory in memory for all, or for n
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What is known before the first byte: media type, file name, and whether errors are told inside."""
+    """What is known before the first byte: media type, file name, and whether errors are told inside.
+
+    `headers` are further fields of the answer's header.
+    """
 
     media_type: str
     name: str
     tells_errors: bool
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def _keys(job_id: str) -> tuple[str, str, str]:

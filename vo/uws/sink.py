@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from vo.uws.job import JobError, JobResult
@@ -10,14 +10,30 @@ from vo.uws.relay import Head, RelayWriter
 from vo.uws.results import ResultStore
 from vo.uws.run import Run
 
+Headers = Callable[[], Mapping[str, str]]
+"""What gives the header of an answer further fields."""
+
+
+def no_headers() -> Mapping[str, str]:
+    """None."""
+    return {}
+
 
 class Sink(Protocol):
     """What a job's work writes its results to, blind to who reads them."""
 
-    def deliver(self, result: JobResult, blocks: Iterable[bytes], *, tells_errors: bool) -> JobResult:
+    def deliver(
+        self,
+        result: JobResult,
+        blocks: Iterable[bytes],
+        *,
+        tells_errors: bool,
+        headers: Headers = no_headers,
+    ) -> JobResult:
         """Pass on all `blocks` as `result`, and return it with its size.
 
-        `tells_errors`: an error among the blocks is told inside them before it is raised.
+        `tells_errors`: an error among the blocks is told inside them before it is raised. `headers` is asked
+        once, when the first block is there.
         """
         ...
 
@@ -37,7 +53,14 @@ class FileSink:
         self._run = run
         self._store = store
 
-    def deliver(self, result: JobResult, blocks: Iterable[bytes], *, tells_errors: bool) -> JobResult:  # noqa: ARG002  a file with an error is not kept
+    def deliver(
+        self,
+        result: JobResult,
+        blocks: Iterable[bytes],
+        *,
+        tells_errors: bool,  # noqa: ARG002  a file with an error is not kept
+        headers: Headers = no_headers,  # noqa: ARG002  the job's record has what they say
+    ) -> JobResult:
         """Write the file; it appears whole or not at all."""
         size = 0
         job = self._run.job
@@ -62,12 +85,19 @@ class RelaySink:
     def __init__(self, relay: RelayWriter) -> None:
         self._relay = relay
 
-    def deliver(self, result: JobResult, blocks: Iterable[bytes], *, tells_errors: bool) -> JobResult:
+    def deliver(
+        self,
+        result: JobResult,
+        blocks: Iterable[bytes],
+        *,
+        tells_errors: bool,
+        headers: Headers = no_headers,
+    ) -> JobResult:
         """Relay the blocks; the head goes out with the first, so that an early error has its own status."""
         is_open = False
         for block in blocks:
             if not is_open:
-                self._relay.open(Head(result.mime_type, result.name, tells_errors))
+                self._relay.open(Head(result.mime_type, result.name, tells_errors, headers()))
                 is_open = True
             self._relay.write(block)
         return JobResult(result.id, result.name, result.mime_type, self._relay.bytes)

@@ -146,6 +146,7 @@ def _start(head: Head, job: Job) -> Message:
         "content-type": head.media_type,
         "content-disposition": f'inline; filename="{head.name}"',
         "x-job": job.id,
+        **head.headers,
     }
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     return {"type": "http.response.start", "status": 200, "headers": encoded}

@@ -17,12 +17,11 @@ _LONGEST_HEAD = 16 * _CHUNK
 _MOST_ELEMENTS = 1_048_576
 _ENCODING = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _ARRAYSIZE = re.compile(r"(\d{1,9}x){0,9}(\d{1,9}\*?|\*)\Z")
-_SERIALISATIONS = ("TABLEDATA", "BINARY", "BINARY2")
 _XTYPES = {"adql:TIMESTAMP": "timestamp"}  # TAP 1.0, 2.5
 _ENCODINGS = {"iso8859-1", "iso8859-15", "cp1252", "utf-16", "utf-16-le", "utf-16-be"}
 _UTF_8 = {"utf-8", "ascii"}
 
-Kind = Literal["TABLEDATA", "BINARY", "BINARY2"]
+Kind = Literal["TABLEDATA", "BINARY", "BINARY2", "FITS"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +87,9 @@ class _Listener:
             self._field = dict(attributes)
         elif element == "VALUES" and "FIELD" in self._path and "null" in attributes:
             self._field["null"] = attributes["null"]
-        elif element in ("FITS", "PARQUET"):
+        elif element == "PARQUET":
             raise UsageError(f"The table is serialised as {element}.", hint=_HINT)
-        elif element in ("BINARY", "BINARY2"):
+        elif element in ("BINARY", "BINARY2", "FITS"):
             self.kind = cast("Kind", element)
         elif element == "TABLEDATA" or (element == "STREAM" and self.kind):
             self._reach(element, attributes)
@@ -121,7 +120,7 @@ class _Listener:
             self._text += text
 
 
-_HINT = "Send it as TABLEDATA, BINARY or BINARY2."
+_HINT = "Send it as TABLEDATA, BINARY, BINARY2 or FITS."
 
 
 def _refuse_doctype(*_: Any) -> None:

@@ -39,9 +39,20 @@ def read_votable(
     """
     chunks = utf8_chunks(stream)
     heading = read_heading(chunks, table)
+    if heading.kind == "FITS":
+        raise UsageError("The table is serialised as FITS.", hint="Send the FITS file itself.")
     columns = tuple(field.column for field in heading.fields)
     fixed = sum(element_size(field) * (fixed_count(field.column) or 1) for field in heading.fields)
     return columns, _batches(heading, chunks, min(batch_rows, max(1, _BATCH_BYTES // fixed)))
+
+
+def fits_within(stream: BinaryIO) -> tuple[tuple[Column, ...], Iterator[bytes]] | None:
+    """The columns of the first table and the FITS file with its rows (VOTable 1.4, 5.2); None: no FITS."""
+    chunks = utf8_chunks(stream)
+    heading = read_heading(chunks, 0)
+    if heading.kind != "FITS":
+        return None
+    return tuple(field.column for field in heading.fields), _from_base64(chain((heading.rest,), chunks))
 
 
 @dataclass(frozen=True, slots=True)
