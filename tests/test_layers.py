@@ -11,9 +11,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "vo"
 
 LAYERS = """
-errors reserved lifeline compiled | log | catalog regions | result config
+errors reserved lifeline compiled | log | catalog regions | result config column_list
 adql | db votable | sample | formats tablefiles | images
-auth dali literals access compression | page | vosi uws
+auth dali literals access compression | page shapes | vosi uws
 context
 delivery resources uploads
 tap scs sia datalink footprint anomaly portal

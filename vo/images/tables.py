@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 
-from vo.catalog import Catalog, Column, Datatype, RegionKey, Schema, SpatialKey, Table
+from vo import column_list
+from vo.catalog import Catalog, Column, RegionKey, Schema, SpatialKey, Table
 from vo.images.inventory import ImageRecord
 
 IMAGES = "images"
@@ -138,36 +137,10 @@ def _row(record: ImageRecord, identify: str) -> dict[str, Any]:
     }
 
 
-@cache
 def _rows(name: str) -> tuple[dict[str, str], ...]:
-    with (files("vo.images") / name).open(encoding="utf-8") as lines:
-        return tuple(csv.DictReader(lines))
+    return column_list.rows("vo.images", name)
 
 
 def _column(row: dict[str, str]) -> Column:
-    datatype, arraysize, xtype = _parts(row["datatype"])
-    return Column(
-        row["column"],
-        cast("Datatype", datatype),
-        arraysize=arraysize,
-        xtype=xtype,
-        unit=row["unit"] or None,
-        ucd=row["ucd"] or None,
-        utype=_OBSCORE_MODEL + row["utype"] if row.get("utype") else None,
-        description=row["description"],
-        principal="p" in row["flags"],
-        std="s" in row["flags"],
-        indexed="i" in row["flags"],
-        prefix=_ONLY_THE_SERVICE_KNOWS.get(row["column"]),
-    )
-
-
-def _parts(text: str) -> tuple[str, str | None, str | None]:
-    """Datatype, arraysize and xtype, which may have colons of its own.
-
-    >>> _parts("char:*:adql:REGION"), _parts("int")
-    (('char', '*', 'adql:REGION'), ('int', None, None))
-    """
-    datatype, _, rest = text.partition(":")
-    arraysize, _, xtype = rest.partition(":")
-    return datatype, arraysize or None, xtype or None
+    utype = _OBSCORE_MODEL + row["utype"] if row.get("utype") else None
+    return column_list.column(row, utype=utype, prefix=_ONLY_THE_SERVICE_KNOWS.get(row["column"]))
