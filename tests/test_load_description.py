@@ -120,6 +120,8 @@ FELIS = """\
 name: one
 '@id': '#one'
 version: 2.1
+ivoa:citation: 10.1000/182
+ivoa:publication_date: 2026-11-30
 mysql:charset: utf8
 tables:
 - name: late
@@ -157,6 +159,11 @@ def test_felis_becomes_the_catalogue(tmp_path: Path) -> None:
     description = read_description(tmp_path / "release.yaml")
     one, two = description.schemas
     assert [table.name for table in one.tables] == ["early", "late"]
+    assert one.origin == (
+        ("resource_version", "2.1"),
+        ("citation", "10.1000/182"),
+        ("publication_date", "2026-11-30"),
+    )
     late = one.tables[1]
     assert [column.name for column in late.columns] == ["a", "b", "c", "d"]
     assert [column.arraysize for column in late.columns] == [None, "8*", "3", "*"]

@@ -91,6 +91,17 @@ def test_maxrec_is_exact(service: Service, maxrec: int, rows: int, status: list[
     assert _status(answer) == status
 
 
+def test_the_origin_of_the_data_is_told(service: Service) -> None:
+    """Who made them and on which terms, of the tables that were read and of no others (Data Origin 1.1)."""
+    answer = service.sync("SELECT TOP 1 ra FROM sim1.main")
+    infos = {info.name: info.value for info in _votable(answer).resources[0].infos}
+    assert infos["rights_uri"] == "https://creativecommons.org/publicdomain/zero/1.0/"
+    assert infos["server_software"].startswith("vo/")
+    assert {"creator", "resource_version", "publisher", "request_date", "query"} <= set(infos)
+    answer = service.sync("SELECT TOP 1 table_name FROM tap_schema.tables", FORMAT="json")
+    assert "rights_uri" not in answer.json()["info"]
+
+
 @pytest.mark.parametrize("name", ["csv", "tsv"])
 @pytest.mark.parametrize(("maxrec", "told"), [(55, "false"), (54, "true"), (0, "true")])
 def test_overflow_of_plain_text_is_told_in_the_header(

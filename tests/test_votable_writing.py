@@ -136,7 +136,14 @@ def test_documents_are_valid(serialisation: str) -> None:
     if not XSD.exists():
         pytest.skip("the IVOA schemas are not beside the checkout")
     schema = etree.XMLSchema(etree.parse(XSD))
-    notes = Notes('SELECT <&"\n', "A & B", "ivo://ivoa.net/std/TAP", dt.datetime.now(dt.UTC), (("k", "v"),))
+    notes = Notes(
+        'SELECT <&"\n',
+        "A & B",
+        "ivo://ivoa.net/std/TAP",
+        dt.datetime.now(dt.UTC),
+        (("citation", "10.1000/182"),),
+        (("k", "v"),),
+    )
     for document in (
         written(serialisation, BATCH, COLUMNS, notes=notes),
         written(serialisation, BATCH.slice(0, 0), COLUMNS),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -197,12 +197,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """A schema and its tables."""
+    """A schema and its tables; `origin` says where its data come from, in pairs of a name and a value.
+
+    The names are those of Data Origin in the VO 1.1 (citation, creator, rights…).
+    """
 
     name: str
     tables: tuple[Table, ...]
     description: str | None = None
     utype: str | None = None
+    origin: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -230,6 +234,12 @@ class Catalog:
         found = [table for (_, table_name), table in self._index.items() if table_name == name.lower()]
         return found[0] if len(found) == 1 else None
 
+    def origin(self, schemas: Iterable[str]) -> tuple[tuple[str, str], ...]:
+        """Where the data of the schemas of those names come from; each pair once."""
+        named = {name.lower() for name in schemas}
+        pairs = (pair for schema in self.schemas if schema.name.lower() in named for pair in schema.origin)
+        return tuple(dict.fromkeys(pairs))
+
     def merged(self, other: Catalog) -> Catalog:
         """Both catalogues in one; a table that both name is taken from `other`."""
         ours = {schema.name.lower(): schema for schema in self.schemas}
@@ -255,11 +265,17 @@ def _united(first: Schema | None, second: Schema) -> Schema:
         return second
     names = {table.name.lower() for table in second.tables}
     kept = tuple(table for table in first.tables if table.name.lower() not in names)
-    return replace(first, tables=kept + second.tables, description=second.description or first.description)
+    return replace(
+        first,
+        tables=kept + second.tables,
+        description=second.description or first.description,
+        origin=second.origin or first.origin,
+    )
 
 
 def _schema(raw: dict[str, Any]) -> Schema:
-    return replace(Schema(**{**raw, "tables": ()}), tables=tuple(_table(item) for item in raw["tables"]))
+    origin = tuple((name, value) for name, value in raw.get("origin", ()))
+    return Schema(**{**raw, "tables": tuple(map(_table, raw["tables"])), "origin": origin})
 
 
 def _table(raw: dict[str, Any]) -> Table:

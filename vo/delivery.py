@@ -125,6 +125,7 @@ def _notes(asked: Asked, run: Run, context: Context) -> Notes:
         title=context.config.title,
         standard_id=asked.standard_id,
         requested=run.job.created,
+        origin=context.database.catalog().origin(scan.table.schema for scan in asked.statement.scans),
         extra=(("job", run.job.id),),
         resources=asked.resources,
     )

@@ -47,8 +47,11 @@ def write(result: Result, notes: Notes) -> Chunks:
 def _head(columns: Sequence[Column], notes: Notes) -> bytes:
     words = ("name", "datatype", "arraysize", "xtype", "unit", "ucd", "utype", "description")
     metadata = [{word: value for word in words if (value := getattr(column, word))} for column in columns]
-    info, described = json.dumps(dict(notes.pairs())), ",\n".join(map(json.dumps, metadata))
-    return f'{{"info": {info},\n"metadata": [\n{described}],\n"data": ['.encode()
+    info: dict[str, str] = {}
+    for name, value in notes.pairs():
+        info[name] = f"{info[name]}, {value}" if name in info else value
+    described = ",\n".join(map(json.dumps, metadata))
+    return f'{{"info": {json.dumps(info)},\n"metadata": [\n{described}],\n"data": ['.encode()
 
 
 def _tail(status: str, message: str = "") -> bytes:

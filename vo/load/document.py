@@ -118,6 +118,11 @@ class Fields:
         value = self._scalar(key, ("str",), "a text (in quotes where YAML takes it for something else)")
         return (value.strip() or None) if value is not None else None
 
+    def word(self, key: str) -> str | None:
+        """A text, number or date as it is written; None: absent, or no single value."""
+        node = self._values.get(key)
+        return (node.value.strip() or None) if isinstance(node, yaml.ScalarNode) else None
+
     def required(self, key: str) -> str:
         """A text that must be there; "" where it is not, which is a problem."""
         if key not in self._values:

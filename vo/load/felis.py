@@ -15,7 +15,17 @@ from vo.load.constraints import read_constraints, with_foreign_keys
 from vo.load.description import DescribedColumn, DescribedTable, Description
 from vo.load.document import Fields, Problems, documents
 
-SCHEMA_KEYS = ("name", "@id", "description", "version", "tables", "votable:utype", "tap:schema_index")
+ORIGIN_KEYS = {
+    "version": "resource_version",
+    **{f"ivoa:{name}": name for name in ("citation", "creator", "reference_url", "rights", "rights_uri")},
+    "ivoa:publication_date": "publication_date",
+}
+"""Keys of a schema that say where its data come from, and the names of Data Origin in the VO 1.1 (3)."""
+
+SCHEMA_KEYS = (
+    *("name", "@id", "description", "tables", "votable:utype", "tap:schema_index"),
+    *ORIGIN_KEYS,
+)
 TABLE_KEYS = (
     *("name", "@id", "description", "columns", "primaryKey", "constraints", "indexes", "data"),
     *("votable:utype", "tap:table_index"),
@@ -58,7 +68,8 @@ def _schema(node: yaml.Node, problems: Problems) -> tuple[Schema, list[Described
         fields.problem("tables", "A schema needs at least one table under the key `tables`.")
     _check_repeats(problems, "table", [(table.table.name, table.line) for table in tables])
     tables.sort(key=lambda table: (table.order is None, table.order))
-    schema = Schema(name, (), fields.text("description"), fields.text("votable:utype"))
+    origin = tuple((said, value) for key, said in ORIGIN_KEYS.items() if (value := fields.word(key)))
+    schema = Schema(name, (), fields.text("description"), fields.text("votable:utype"), origin)
     return schema, tables, fields.line_at("name"), fields.integer("tap:schema_index")
 
 

@@ -16,6 +16,12 @@ _NOTE = (
     "SYNTHETIC, invented for demonstrations and tests. These are not data of the Dark Energy Survey: only "
     "the names of the columns and the layout of the tiles follow its public releases."
 )
+_ORIGIN = (
+    ("resource_version", "1"),
+    ("creator", "vo"),
+    ("rights", "Public domain (CC0 1.0)"),
+    ("rights_uri", "https://creativecommons.org/publicdomain/zero/1.0/"),
+)
 _TABLES = {
     "main": "Stars and galaxies measured on the coadded images, thinned to about a quarter of a real sky.",
     "main_sample": "Every tenth object of main, for trying queries out.",
@@ -47,7 +53,7 @@ def schema() -> Schema:
         )
         for name, text in _TABLES.items()
     )
-    return Schema("sim1", tables, f"A sample release. {_NOTE}")
+    return Schema("sim1", tables, f"A sample release. {_NOTE}", origin=_ORIGIN)
 
 
 def table(name: str) -> Table:

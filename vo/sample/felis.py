@@ -8,6 +8,7 @@ import yaml
 
 from vo.catalog import Column, ForeignKey, Schema, Table
 
+_ORIGIN_KEYS = {"resource_version": "version"}
 _PLAIN = {"unsignedByte": "byte"}  # of the datatypes of VOTable, those that Felis names otherwise
 
 
@@ -18,6 +19,7 @@ def to_felis(schema: Schema) -> str:
             "name": schema.name,
             "@id": f"#{schema.name}",
             "description": schema.description,
+            **{_ORIGIN_KEYS.get(name, f"ivoa:{name}"): value for name, value in schema.origin},
             "tables": [_table(table, position) for position, table in enumerate(schema.tables)],
         },
         sort_keys=False,

@@ -13,6 +13,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from vo import __version__
 from vo.catalog import Column
 
 Version = Literal["1.4", "1.5"]
@@ -36,7 +37,8 @@ _NOT_IN_ID = re.compile(r"[^A-Za-z0-9_.\-]")
 class Notes:
     """What a result says of its origin, in INFO elements before the table (names of Data Origin 1.1).
 
-    `query` is the query as the client sent it; `extra` are further pairs (name, value); `resources` are
+    `query` is the query as the client sent it; `origin` is that of the data, and `extra` are further pairs
+    (name, value); `resources` are
     RESOURCE elements that stand behind that of the table in a VOTable.
     """
 
@@ -44,6 +46,7 @@ class Notes:
     title: str | None = None
     standard_id: str | None = None
     requested: datetime | None = None
+    origin: tuple[tuple[str, str], ...] = ()
     extra: tuple[tuple[str, str], ...] = ()
     resources: tuple[str, ...] = ()
 
@@ -53,10 +56,12 @@ class Notes:
             yield "standardID", self.standard_id
         if self.title is not None:
             yield "publisher", self.title
+            yield "server_software", f"vo/{__version__}"
         if self.requested is not None:
             yield "request_date", self.requested.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         if self.query is not None:
             yield "query", self.query
+        yield from self.origin
         yield from self.extra
 
 
@@ -108,9 +113,13 @@ def attribute(value: str) -> str:
     return _ILLEGAL.sub("\ufffd", value).translate(_ATTRIBUTE)
 
 
+_UCDS = {"citation": "meta.bib"}  # DALI 1.1, 4.4.3
+
+
 def info(name: str, value: str, content: str = "") -> str:
     """An INFO element; `content` is for people."""
-    opening = f'<INFO name="{attribute(name)}" value="{attribute(value)}"'
+    ucd = f' ucd="{_UCDS[name]}"' if name in _UCDS else ""
+    opening = f'<INFO name="{attribute(name)}"{ucd} value="{attribute(value)}"'
     return f"{opening}>{text(content)}</INFO>\n" if content else f"{opening}/>\n"
 
 
