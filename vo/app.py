@@ -16,6 +16,7 @@ from vo.access import AccessLog
 from vo.compression import Compression
 from vo.config import Config
 from vo.context import open_context
+from vo.cutout import endpoints as cutout
 from vo.dali import EXCEPTION_HANDLERS
 from vo.datalink import endpoints as datalink
 from vo.footprint import endpoints as footprint
@@ -29,7 +30,7 @@ from vo.tap import endpoints as tap
 from vo.tap.schema import describe
 from vo.uws.endpoints import file_routes
 
-SERVICES = (home, status, tap, scs, sia, datalink, footprint)
+SERVICES = (home, status, tap, scs, sia, datalink, cutout, footprint)
 """The services, each a module whose `routes` are its resources."""
 
 DRAIN_S = 2

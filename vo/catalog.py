@@ -36,6 +36,9 @@ _SCALARS: Mapping[str, pa.DataType] = {
     "char": pa.string(),
     "unicodeChar": pa.string(),
 }
+_IDENTIFIERS = (("meta.id", "meta.main"), ("meta.ref.ivoid",))
+"""The words of the UCD of a column that names each row, the best first."""
+
 _REGULAR = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
 
@@ -181,6 +184,15 @@ class Table:
     def qualified(self) -> str:
         """`schema.table` as it can be pasted into ADQL."""
         return f"{quoted(self.schema)}.{quoted(self.name)}"
+
+    @property
+    def identifier(self) -> Column | None:
+        """The column that names each row, by its UCD."""
+        for words in _IDENTIFIERS:
+            for column in self.columns:
+                if set(words) <= set((column.ucd or "").lower().split(";")):
+                    return column
+        return None
 
     @property
     def database_path(self) -> tuple[str, ...]:

@@ -67,6 +67,9 @@ class Config:
     upload_from: str = _setting(
         "public", "Where UPLOAD may fetch tables: `public` addresses, or hosts by name; empty: nowhere."
     )
+    cutout_pixels: int = _setting(50_000_000, "Pixels of one cutout at the most.")
+    cutout_positions: int = _setting(20_000, "Positions of one job of cutouts at the most.")
+    cutout_job_pixels: int = _setting(4_000_000_000, "Pixels of all cutouts of one job at the most.")
     sync_timeout_s: int = _setting(60, "Seconds a sync query may run.")
     sync_scan_limit: int = _setting(
         50_000_000, "Rows that a sync query may be expected to read; more of them need a job. 0: no limit."

@@ -20,6 +20,8 @@ from vo.db.duckdb import Describe, DuckDBDatabase
 from vo.db.oracle import OracleDatabase
 from vo.db.oracle_access import OracleAccess
 from vo.errors import ConfigError, TransientError
+from vo.images.collection import ImageCollection
+from vo.images.image import OpenImages
 from vo.lifeline import own_directory
 from vo.uws.job import SYNC_LANE
 from vo.uws.lanes import lanes
@@ -48,6 +50,12 @@ class Context:
     watch: JobWatch
     relay: Redis
     relay_async: aioredis.Redis
+    open_images: OpenImages
+
+    @property
+    def images(self) -> ImageCollection:
+        """The images of all releases."""
+        return ImageCollection(self.database, self.config.images_root)
 
     def base_url(self, request: Request) -> str:
         """The absolute URL of the service's root, without a slash at the end."""
@@ -88,6 +96,7 @@ def open_context(config: Config, describe: Describe) -> Iterator[Context]:
             watch=RedisJobWatch(config.state_url, store),
             relay=relay,
             relay_async=aioredis.Redis.from_url(config.relay_url),
+            open_images=stack.enter_context(closing(OpenImages())),
         )
 
 

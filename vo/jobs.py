@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from vo.config import Config
 from vo.context import Context
+from vo.cutout import endpoints as cutout
+from vo.cutout.execute import execute as execute_cutout
 from vo.errors import CancelledError, ConflictError, NotFoundError, RestartError, TimeLimitError, VOError
 from vo.log import about, logger
 from vo.scs import endpoints as scs
@@ -31,6 +33,7 @@ _KINDS = (
     (tap.SYNC, execute_tap),
     (scs.SYNC, execute_scs),
     (sia.SYNC, execute_sia),
+    (cutout.SYNC, execute_cutout),
 )
 
 KINDS_OF_JOB = tuple(kind for kind, _ in _KINDS)

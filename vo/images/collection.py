@@ -91,7 +91,7 @@ class ImageCollection:
             image
             for start in range(0, len(known), _IDS_A_QUERY)
             for image in self._select(
-                f"LOWER(obs_publisher_did) IN ({_literals(known[start : start + _IDS_A_QUERY])})", None
+                f"LOWER(obs_publisher_did) IN ({literals(known[start : start + _IDS_A_QUERY])})", None
             )
         ]
 
@@ -140,7 +140,31 @@ class ImageCollection:
 
     def by_tile(self, tile: str, *, bands: Sequence[str] = (), release: str | None = None) -> list[ImageFile]:
         """The images of a tile, by its name to the letter."""
-        return self._select(f"tile IN ({_literals([tile])}){_of_bands(bands)}", release)
+        return self._select(f"tile IN ({literals([tile])}){_of_bands(bands)}", release)
+
+    def bands(self, release: str | None = None) -> tuple[str, ...]:
+        """The bands that there are images in, the bluest first."""
+        limits = {
+            row["band"]: row["em_min"] or math.inf
+            for table in self._tables(release)
+            for row in rows_of(
+                self.database,
+                f"SELECT band, MIN(em_min) AS em_min FROM {table.qualified} "  # noqa: S608  a published name
+                "WHERE band IS NOT NULL GROUP BY band",
+            )
+        }
+        return tuple(sorted(limits, key=lambda band: (limits[band], band)))
+
+    def tiles(self, release: str | None = None) -> tuple[str, ...]:
+        """The names of the tiles that there are images of."""
+        return tuple(
+            row["tile"]
+            for table in self._tables(release)
+            for row in rows_of(
+                self.database,
+                f"SELECT DISTINCT tile FROM {table.qualified} WHERE tile IS NOT NULL",  # noqa: S608  a published name
+            )
+        )
 
     def _tables(self, release: str | None) -> list[Table]:
         tables = [table for table in self.database.catalog().tables() if _is_images(table)]
@@ -157,7 +181,7 @@ class ImageCollection:
     def _of(self, table: Table, condition: str) -> Iterator[ImageFile]:
         names = ", ".join(map(quoted, _COLUMNS))
         query = f"SELECT {names} FROM {table.qualified} WHERE {condition}"  # noqa: S608  literals quoted below
-        for row in _rows(self.database, query):
+        for row in rows_of(self.database, query):
             outline = tuple(row.pop("outline"))
             yield ImageFile(table.schema, self._below_root(row["path"]), outline=outline, **row)
 
@@ -170,7 +194,8 @@ class ImageCollection:
         return file
 
 
-def _rows(database: Database, query: str) -> Iterator[dict[str, Any]]:
+def rows_of(database: Database, query: str) -> Iterator[dict[str, Any]]:
+    """The rows of a query in ADQL that is the service's own, each by the names of its columns."""
     statement = translate(query, database.catalog(), dialect=database.dialect)
     with database.stream(statement) as result:
         names = [column.name for column in statement.columns]
@@ -189,17 +214,17 @@ def _pairs(database: Database, table: Table, bands: Sequence[str]) -> Iterator[t
         f"JOIN {table.qualified} AS i ON {near}1 = CONTAINS(POINT(p.lon, p.lat), i.outline)"
         f"{_of_bands(bands, 'i.')}"
     )
-    return ((row["position_number"], row["obs_publisher_did"]) for row in _rows(database, query))
+    return ((row["position_number"], row["obs_publisher_did"]) for row in rows_of(database, query))
 
 
 def _is_images(table: Table) -> bool:
     return table.name == IMAGES and all(table.column(name, exact=True) for name in _COLUMNS)
 
 
-def _literals(texts: Iterable[str]) -> str:
+def literals(texts: Iterable[str]) -> str:
     r"""Texts as string literals of ADQL (2.1.4), a quote inside doubled; those that no image has left out.
 
-    >>> _literals(["a", "it's", "a\n"]), _literals(["\0"])
+    >>> literals(["a", "it's", "a\n"]), literals(["\0"])
     ("'a', 'it''s'", "''")
     """
     plain = [text for text in texts if text.isascii() and text.isprintable() and len(text) <= _LONGEST]
@@ -207,7 +232,7 @@ def _literals(texts: Iterable[str]) -> str:
 
 
 def _of_bands(bands: Sequence[str], table: str = "") -> str:
-    return f" AND {table}band IN ({_literals(bands)})" if bands else ""
+    return f" AND {table}band IN ({literals(bands)})" if bands else ""
 
 
 def _number(value: float) -> str:

@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 from vo.catalog import Column, SpatialKey, Table, quoted
 from vo.errors import NotFoundError
 
-_IDENTIFIERS = (("meta.id", "meta.main"), ("meta.ref.ivoid",))
-"""The words of the UCD of a column that names each row, the best first."""
-
 _AS_TEXT = "CAST({} AS VARCHAR(25))"
 """Any number of 64 bits as text."""
 
@@ -57,7 +54,7 @@ def _others(table: Table, verb: int) -> Iterator[Selected]:
 
 def _identifier(table: Table) -> Selected:
     """The one column ID_MAIN, which must be text; where no column names the rows, their position does."""
-    found = _named(table)
+    found = table.identifier
     if found is None:
         position = position_of(table)
         lon, lat = (_AS_TEXT.format(quoted(name)) for name in (position.lon, position.lat))
@@ -69,14 +66,6 @@ def _identifier(table: Table) -> Selected:
         return Selected(column, name)
     column = replace(column, datatype="char", arraysize="*", unit=None, xtype=None)
     return Selected(column, f"{_AS_TEXT.format(name)} AS {name}")
-
-
-def _named(table: Table) -> Column | None:
-    for words in _IDENTIFIERS:
-        for column in table.columns:
-            if set(words) <= set((column.ucd or "").lower().split(";")):
-                return column
-    return None
 
 
 def _coordinate(table: Table, name: str, ucd: str) -> Selected:

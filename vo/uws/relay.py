@@ -52,13 +52,14 @@ _SAME_DIRECTORY = "Set VO_RELAY_DIR to one directory in memory for all, or for n
 class Head:
     """What is known before the first byte: media type, file name, and whether errors are told inside.
 
-    `headers` are further fields of the answer's header.
+    `headers` are further fields of the answer's header; `size` is that of the result, where it is known.
     """
 
     media_type: str
     name: str
     tells_errors: bool
     headers: Mapping[str, str] = field(default_factory=dict)
+    size: int | None = None
 
 
 def _keys(job_id: str) -> tuple[str, str, str]:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from vo.errors import NotFoundError, TransientError
 
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*\Z")
 _PARTIAL = ".partial"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 

@@ -30,7 +30,7 @@ class Sink(Protocol):
         tells_errors: bool,
         headers: Headers = no_headers,
     ) -> JobResult:
-        """Pass on all `blocks` as `result`, and return it with its size.
+        """Pass on all `blocks` as `result`, and return it with its size, which may be known before.
 
         `tells_errors`: an error among the blocks is told inside them before it is raised. `headers` is asked
         once, when the first block is there.
@@ -97,7 +97,7 @@ class RelaySink:
         is_open = False
         for block in blocks:
             if not is_open:
-                self._relay.open(Head(result.mime_type, result.name, tells_errors, headers()))
+                self._relay.open(Head(result.mime_type, result.name, tells_errors, headers(), result.size))
                 is_open = True
             self._relay.write(block)
         return JobResult(result.id, result.name, result.mime_type, self._relay.bytes)

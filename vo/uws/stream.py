@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from redis import asyncio as aioredis
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -18,6 +19,7 @@ from vo.config import Config
 from vo.dali import File, Params
 from vo.errors import ConflictError, NotFoundError, ReportedError, TransientError
 from vo.log import is_about
+from vo.uws.conditional import Part, part_of
 from vo.uws.files import create_with_files
 from vo.uws.job import Job, Phase, new_job_id
 from vo.uws.kind import JobKind
@@ -59,19 +61,30 @@ def sync_job(kind: JobKind, params: Params, user: User, config: Config) -> Job:
 class SyncResponse(Response):
     """A response that runs `job`: an early error is raised with its own status, a late one ends the body.
 
-    Whatever ends it, the job does not outlive it.
+    Whatever ends it, the job does not outlive it. `told` are more headers. A result whose size is known at
+    its beginning can be had in parts.
     """
 
-    def __init__(self, job: Job, services: RelayServices, *, files: Sequence[File] = ()) -> None:
+    def __init__(
+        self,
+        job: Job,
+        services: RelayServices,
+        *,
+        files: Sequence[File] = (),
+        told: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__()
+        self._told = told or {}
+        self._asked = Headers()
         self._job = job
         self._files = files
         self._services = services
         self._is_complete = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, unless the client leaves first."""
         is_about(self._job)
+        self._asked = Headers(scope=scope)
         answer = asyncio.create_task(self._answer(send))
         departure = asyncio.create_task(_departure(receive))
         try:
@@ -109,14 +122,21 @@ class SyncResponse(Response):
 
     async def _pass_on(self, reader: RelayReader, send: Send) -> None:
         head = await reader.head()
-        await send(_start(head, self._job))
+        part = None if head.size is None else part_of(self._asked, self._told, head.size)
+        await send(_start(head, self._job, self._told, part))
+        passed, last = 0, head.size if part is None else part.stop
         try:
             async for block in reader.blocks():
-                await send({"type": "http.response.body", "body": block, "more_body": True})
+                body = block if part is None else part.of(block, passed)
+                passed += len(block)
+                if not self._is_complete:
+                    self._is_complete = last is not None and passed >= last
+                    await send(_body(body, more=not self._is_complete))
         except ReportedError:
-            if not head.tells_errors:
+            if not (head.tells_errors or self._is_complete):
                 raise  # the connection breaks, so that nobody takes a part for the whole
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if not self._is_complete:
+            await send(_body(b"", more=False))
 
     def _submit(self) -> None:
         job = create_with_files(self._services, self._job, self._files)
@@ -141,12 +161,25 @@ async def _departure(receive: Receive) -> None:
         message = await receive()
 
 
-def _start(head: Head, job: Job) -> Message:
+def _body(body: bytes, *, more: bool) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+def _start(head: Head, job: Job, told: Mapping[str, str], part: Part | None) -> Message:
     headers = {
+        **told,
         "content-type": head.media_type,
         "content-disposition": f'inline; filename="{head.name}"',
         "x-job": job.id,
         **head.headers,
     }
+    if head.size is not None:
+        headers |= {"accept-ranges": "bytes", "content-length": str(head.size)}
+    if part is not None:
+        headers |= {
+            "content-range": part.content_range,
+            "content-length": str(part.length),
+        }
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    return {"type": "http.response.start", "status": 200, "headers": encoded}
+    status = 200 if part is None else part.status
+    return {"type": "http.response.start", "status": status, "headers": encoded}
