@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse
 from vo import errors
 from vo.config import Config
 from vo.dali import EXCEPTION_HANDLERS, Params, parse_instant, read_params
-from vo.jobs import job_error
+from vo.uws.job import JobError
 
 LIMIT = 2000
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -252,7 +252,7 @@ def test_errors_are_documents(error: Exception, status: int, message: str, accep
     ("error", "header", "value"),
     [
         (errors.TransientError("Later.", retry_after_s=7), "retry-after", "7"),
-        (job_error(errors.TransientError("Later.", retry_after_s=7)).as_error(), "retry-after", "7"),
+        (JobError.of(errors.TransientError("Later.", retry_after_s=7)).as_error(), "retry-after", "7"),
         (HTTPException(405, headers={"Allow": "POST"}), "allow", "POST"),
         (HTTPException(401, headers={"WWW-Authenticate": "Bearer"}), "www-authenticate", "Bearer"),
     ],

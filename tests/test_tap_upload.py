@@ -189,6 +189,35 @@ def test_an_async_job_keeps_its_file_and_can_be_run_again(service: Service) -> N
     assert service.get(f"{again}/results/result").text.split() == ["n", "2"]
 
 
+@pytest.mark.parametrize("kind", ["votable", "fits", "parquet", "csv"])
+def test_the_result_of_a_job_is_a_table_of_the_next(service: Service, kind: str) -> None:
+    """UPLOAD=name,job:id: what an earlier job left is queried like a table that was sent."""
+    job = service.start_job("SELECT TOP 100 coadd_object_id, ra, dec FROM sim1.main", FORMAT=kind)
+    assert service.await_phase(job, "COMPLETED", "ERROR") == "COMPLETED"
+    query = "SELECT COUNT(*) FROM TAP_UPLOAD.t AS t JOIN sim1.main AS m USING (coadd_object_id)"
+    answer = service.sync(query, UPLOAD=f"t,job:{job.rpartition('/')[2]}", FORMAT="csv")
+    assert rows(answer) == [["100"]]
+
+
+def test_a_job_without_a_table_is_refused(service: Service) -> None:
+    """A job that is not there, has failed, or left what cannot be read, is told as such."""
+    query = "SELECT * FROM TAP_UPLOAD.t"
+    failed = service.start_job("SELECT nothing FROM sim1.main")
+    page = service.start_job("SELECT TOP 1 ra FROM sim1.main", FORMAT="html")
+    for job in (failed, page):
+        service.await_phase(job, "COMPLETED", "ERROR")
+    told = {
+        "a" * 16: "no job",
+        "../../etc": "no job",
+        failed.rpartition("/")[2]: "is ERROR and has no result",
+        page.rpartition("/")[2]: "no result that can be read",
+    }
+    for job_id, words in told.items():
+        answer = service.sync(query, UPLOAD=f"t,job:{job_id}")
+        assert answer.status_code in (400, 404)
+        assert words in answer.text
+
+
 def test_a_query_is_judged_with_its_tables(service: Service) -> None:
     """/tap/check knows the columns of what is sent, and of what a job has; a plan says why there is none."""
     files = {"f": two_by_two("votable")}

@@ -29,6 +29,7 @@ from vo.uws.pace import Pace, RedisPace
 from vo.uws.queue import JobQueue, celery_app
 from vo.uws.redis_store import RedisJobStore
 from vo.uws.results import ResultStore
+from vo.uws.shards import ShardTable
 from vo.uws.store import JobStore
 from vo.uws.tally import RedisTally
 from vo.uws.watch import JobWatch, RedisJobWatch
@@ -46,6 +47,7 @@ class Context:
     queue: JobQueue
     pace: Pace
     results: ResultStore
+    shards: ShardTable
     tally: RedisTally
     watch: JobWatch
     relay: Redis
@@ -93,6 +95,7 @@ def open_context(config: Config, describe: Describe) -> Iterator[Context]:
             pace=RedisPace(state),
             tally=RedisTally(state),
             results=ResultStore(config.results_dir),
+            shards=ShardTable(state, lease_s=config.lease_s),
             watch=RedisJobWatch(config.state_url, store),
             relay=relay,
             relay_async=aioredis.Redis.from_url(config.relay_url),

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from vo.config import Config
 from vo.context import Context
 from vo.cutout import endpoints as cutout
 from vo.cutout.execute import execute as execute_cutout
-from vo.errors import CancelledError, ConflictError, NotFoundError, RestartError, TimeLimitError, VOError
+from vo.errors import (
+    CancelledError,
+    ConflictError,
+    LeaseLostError,
+    NotFoundError,
+    RestartError,
+    TimeLimitError,
+    VOError,
+)
 from vo.log import about, logger
 from vo.scs import endpoints as scs
 from vo.scs.execute import execute as execute_scs
@@ -23,7 +32,9 @@ from vo.uws.job import SYNC_LANE, Job, JobError, JobResult, Phase
 from vo.uws.lanes import Lane, lanes
 from vo.uws.pool import Pool, Seat
 from vo.uws.relay import RelayWriter
+from vo.uws.results import SHARDS
 from vo.uws.run import Run
+from vo.uws.shards import Shard
 from vo.uws.sink import FileSink, RelaySink, Sink
 
 Execute = Callable[[Run, Context, Sink], tuple[JobResult, ...]]
@@ -42,6 +53,12 @@ KINDS_OF_JOB = tuple(kind for kind, _ in _KINDS)
 KINDS: Mapping[str, Execute] = {kind.name: execute for kind, execute in _KINDS}
 """What runs a job of each kind: it writes to the sink and returns the results it left there."""
 
+HELP: Mapping[str, Callable[[Run, Context, Shard], None]] = {}
+"""What works on a shard of a job that another worker has, for the kinds that are done in shards."""
+
+SHARED_LANES = frozenset(kind.lane for kind, _ in _KINDS if kind.name in HELP)
+"""The lanes whose workers help each other."""
+
 LANES = tuple(name for name in lanes(Config()) if name in {kind.lane for kind, _ in _KINDS})
 """The lanes that have a kind of job; each is a Celery queue, and no other lane is started or offered."""
 
@@ -56,6 +73,8 @@ def run_next(lane: Lane, context: Context, seat: Seat | None = None) -> None:
         return
     job = context.store.claim(lane.name, started=datetime.now(UTC), report=None)
     if job is None:
+        if lane.name in SHARED_LANES:
+            _help_out(lane, context, seat)
         return
     with about(job):
         try:
@@ -65,11 +84,13 @@ def run_next(lane: Lane, context: Context, seat: Seat | None = None) -> None:
 
 
 def call_if_needed(lane: str, context: Context) -> int:
-    """Call a worker if a job of `lane` may start and no call waits; how many calls that were.
+    """Call a worker if there is something to do on `lane` and no call waits; how many calls that were.
 
     Calls are used up by claims that find every waiting account at its limit; the end of a job changes that.
     """
-    if context.queue.depth(lane) or not context.store.runnable(lane):
+    if context.queue.depth(lane):
+        return 0
+    if not (context.store.runnable(lane) or (lane in SHARED_LANES and context.shards.can_help(lane))):
         return 0
     context.queue.call(lane)
     return 1
@@ -91,14 +112,59 @@ def run_job(job: Job, lane: Lane, context: Context, seat: Seat) -> None:
     with Guard(run, context, lane, seat, is_wanted=sink.is_wanted, give_up=give_up).watching():
         try:
             results = KINDS[job.kind](run, context, sink)
-        except VOError as error:
-            _end(run, context, sink, error=run.reason or error)
-        except Exception:
-            reference = uuid.uuid4().hex[:8]
-            log.exception("the job failed unexpectedly", reference=reference)
-            _end(run, context, sink, error=VOError(f"The job failed; tell the operators {reference}."))
+        except Exception as error:  # noqa: BLE001  `_failure` logs those that are not ours
+            _end(run, context, sink, error=_failure(run, error))
         else:
             _end(run, context, sink, results=results)
+
+
+def _failure(run: Run, error: Exception) -> VOError:
+    """What is told of an error; of one that is not ours a reference to what is logged."""
+    if isinstance(error, VOError):
+        return run.reason or error
+    reference = uuid.uuid4().hex[:8]
+    log.error("the job failed unexpectedly", reference=reference, exc_info=error)
+    return VOError(f"The job failed; tell the operators {reference}.")
+
+
+def _help_out(lane: Lane, context: Context, seat: Seat) -> None:
+    """Work on shards of running jobs as long as there are some and no job waits that may start."""
+    while not (seat.is_draining or context.store.runnable(lane.name)):
+        shard = context.shards.take_any(lane.name)
+        if shard is None:
+            return
+        with suppress(NotFoundError):
+            job = context.store.get(shard.job_id)
+            with about(job):
+                _work_on(shard, job, lane, context, seat)
+    call_if_needed(lane.name, context)
+
+
+def _work_on(shard: Shard, job: Job, lane: Lane, context: Context, seat: Seat) -> None:
+    """Do one shard for the worker that has the job; whoever cannot finish it gives it back, or says why."""
+    run, shards = Run(job), context.shards
+    guard = Guard(run, context, lane, seat, is_wanted=lambda: True, give_up=seat.leave, has_job=False)
+    with guard.watching(), shards.held(shard):
+        try:
+            HELP[job.kind](run, context, shard)
+        except Exception as error:  # noqa: BLE001  `_failure` logs those that are not ours
+            failure = _failure(run, error)
+            if isinstance(failure, RestartError | CancelledError | LeaseLostError):
+                log.info("a shard is given back", shard=shard.name, reason=str(failure))
+                shards.give_back(shard)
+            else:
+                shards.fail(shard, JobError.of(failure))
+        else:
+            shards.finish(shard)
+
+
+def clear_shards(job_id: str, lane: str, context: Context) -> None:
+    """Forget the shards of a job that has ended or is gone; those of one that goes on stay."""
+    with suppress(NotFoundError):
+        if not context.store.get(job_id).is_final:
+            return
+    context.shards.close(job_id, lane)
+    context.results.remove_attempt(job_id, SHARDS)
 
 
 def _sink(run: Run, context: Context) -> Sink:
@@ -120,7 +186,7 @@ def _end(
     job = run.job
     if isinstance(error, RestartError) and hand_back(job, context):
         return
-    summary = None if error is None else job_error(error)
+    summary = None if error is None else JobError.of(error)
     sink.end(summary)
     try:
         done = context.store.move(
@@ -139,6 +205,8 @@ def _end(
         log.info("the end of the job is not recorded", reason=str(refused))
         context.results.remove_attempt(job.id, job.attempt)
         keep_report(run, context, Phase.ABORTED)
+    if job.lane in SHARED_LANES:
+        clear_shards(job.id, job.lane, context)
 
 
 def _remember(done: Job, context: Context) -> None:
@@ -177,12 +245,6 @@ def hand_back(job: Job, context: Context, *, losses: int = 0) -> bool:
 def _phase_after(error: VOError) -> Phase:
     """ABORTED when a person or a limit stopped it (UWS 1.1, 2.1.3 and 2.1.4), ERROR otherwise."""
     return Phase.ABORTED if isinstance(error, CancelledError | TimeLimitError) else Phase.ERROR
-
-
-def job_error(error: VOError) -> JobError:
-    """The error summary of a failed job."""
-    kind = "transient" if error.code == "TransientFault" else "fatal"
-    return JobError(str(error), kind, error.code, error.status, error.problems, error.retry_after_s)
 
 
 def ended(job: Job) -> datetime:

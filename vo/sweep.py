@@ -11,12 +11,13 @@ from redis.exceptions import RedisError
 
 from vo.context import Context
 from vo.errors import ConflictError, LeaseLostError, NotFoundError, TransientError
-from vo.jobs import LANES, call_if_needed, ended, hand_back, job_error
+from vo.jobs import LANES, SHARED_LANES, call_if_needed, clear_shards, ended, hand_back
 from vo.lifeline import remove_abandoned
 from vo.log import about, logger
 from vo.uws.files import SENT
-from vo.uws.job import Job, Phase
+from vo.uws.job import Job, JobError, Phase
 from vo.uws.relay import end_forgotten_keys, slot_files
+from vo.uws.results import SHARDS
 
 MOST_LOSSES = 1
 """Workers that may be lost with a job before it is given up: it may be the job that kills them."""
@@ -58,6 +59,9 @@ def sweep(context: Context) -> Swept:
     for job_id in context.store.expired(datetime.now(UTC)):
         destroy(job_id, context)
         swept.destroyed += 1
+    for lane in SHARED_LANES:
+        for job_id in context.shards.jobs(lane):
+            clear_shards(job_id, lane, context)
     swept.orphans = _remove_orphans(context)
     return swept
 
@@ -77,7 +81,7 @@ def _mend(job: Job, context: Context, swept: Swept) -> None:
             attempt=job.attempt,
             ended=ended(job),
             losses=job.losses + 1,
-            error=job_error(lost),
+            error=JobError.of(lost),
         )
         context.results.remove_attempt(job.id, job.attempt)
         log.warning("the worker of the job was lost; it failed")
@@ -121,6 +125,8 @@ def _remove_stale_attempts(job_id: str, context: Context) -> int:
     stale = [attempt for attempt in context.results.attempts(job_id) if attempt not in kept]
     for attempt in stale:
         context.results.remove_attempt(job_id, attempt)
+    if job.is_final:
+        context.results.remove_attempt(job_id, SHARDS)
     return len(stale)
 
 

@@ -1,4 +1,7 @@
-"""UPLOAD (TAP 1.1, 2.7.6): the tables that a query brings along, read as streams and judged as they come."""
+"""UPLOAD (TAP 1.1, 2.7.6): the tables that a query brings along, read as streams and judged as they come.
+
+Beside what the standard names, `job:<id>` is the result of an earlier job.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from vo.auth import User, may_see
 from vo.catalog import Catalog, Column, Schema, Table
 from vo.config import Config
 from vo.context import Context
@@ -22,6 +26,7 @@ from vo.errors import TooLargeError, UsageError
 from vo.tablefiles.incoming import IncomingFile, incoming_file
 from vo.uploads.fetch import fetched
 from vo.uws.files import SENT
+from vo.uws.job import Phase, is_job_id
 from vo.uws.run import Run
 
 SCHEMA = "TAP_UPLOAD"
@@ -29,21 +34,30 @@ SCHEMA = "TAP_UPLOAD"
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\Z")
 _MOST_TABLES = 16
+_RESULT, _READ = "result", (".parquet", ".fits", ".vot", ".xml", ".csv")
 _MOST_COLUMNS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One pair of UPLOAD: the table's name, and either the part `param:` names or a URL."""
+    """One pair of UPLOAD: the table's name, and the part that `param:` names, a job by its id, or a URL."""
 
     name: str
     uri: str
 
     @property
     def part(self) -> str | None:
-        """The name of the file's part in the request; None: the table is fetched."""
+        """The name of the file's part in the request; None: the table is not sent with it."""
+        return self._behind("param")
+
+    @property
+    def job_id(self) -> str | None:
+        """The job whose result the table is; None: it is none."""
+        return self._behind("job")
+
+    def _behind(self, wanted: str) -> str | None:
         scheme, _, rest = self.uri.partition(":")
-        return rest if scheme.lower() == "param" else None
+        return rest if scheme.lower() == wanted else None
 
 
 def parse_uploads(values: Sequence[str], config: Config) -> tuple[Upload, ...]:
@@ -76,8 +90,8 @@ def _parsed(pair: str, config: Config) -> Upload:
             f"UPLOAD: this service fetches no tables, so {name} cannot come from {uri[:80]!r}.",
             hint=f"Send the table with the request: UPLOAD={name},param:file1",
         )
-    if scheme not in ("param", "http", "https"):
-        raise UsageError(f"UPLOAD: {uri[:80]!r} is neither param:… nor a URL of http or https.")
+    if scheme not in ("param", "job", "http", "https"):
+        raise UsageError(f"UPLOAD: {uri[:80]!r} is neither param:… nor job:… nor a URL of http or https.")
     return Upload(name, uri)
 
 
@@ -101,13 +115,32 @@ def _files(uploads: Sequence[Upload], run: Run, context: Context) -> Iterator[li
     paths: list[Path] = []
     with fetched(context.config, run.check) as fetch:
         for upload in uploads:
-            if upload.part is None:
+            if upload.job_id is not None:
+                paths.append(_result_of(upload.job_id, run, context))
+            elif upload.part is None:
                 paths.append(fetch(upload.uri))
             elif upload.part.upper() in sent:
                 paths.append(context.results.path(run.job.id, SENT, sent[upload.part.upper()]))
             else:
                 raise _missing(upload)
         yield paths
+
+
+def _result_of(job_id: str, run: Run, context: Context) -> Path:
+    """The table that an earlier job of the same owner left, or one of nobody."""
+    job = context.store.get(job_id) if is_job_id(job_id) else None
+    if job is None or not may_see(User(run.job.owner), job):
+        raise UsageError(f"UPLOAD: there is no job {job_id[:40]!r} of yours.")
+    if job.phase is not Phase.COMPLETED:
+        raise UsageError(f"UPLOAD: job {job_id} is {job.phase} and has no result.")
+    for result in job.results:
+        path = context.results.path(job.id, job.attempt, result.name)
+        if result.id == _RESULT and path.suffix in _READ:
+            return path
+    raise UsageError(
+        f"UPLOAD: job {job_id} has no result that can be read again.",
+        hint="Run it with RESPONSEFORMAT=parquet; VOTable, FITS and CSV will do as well.",
+    )
 
 
 def described(uploads: Sequence[Upload], files: Sequence[File]) -> Catalog:
@@ -160,14 +193,13 @@ def _check_columns(columns: Sequence[Column]) -> None:
 
 def _batches(upload: Upload, file: IncomingFile, run: Run, config: Config) -> Iterator[pa.RecordBatch]:
     rows = 0
+    most = config.upload_rows if upload.job_id is None else config.maxrec_limit
     with _naming(upload):
         for batch in file.batches():
             run.check()
             rows += batch.num_rows
-            if rows > config.upload_rows:
-                raise TooLargeError(
-                    f"It has more than {config.upload_rows:,} rows.", hint="Upload it in parts."
-                )
+            if rows > most:
+                raise TooLargeError(f"It has more than {most:,} rows.", hint="Upload it in parts.")
             yield batch
 
 

@@ -44,7 +44,7 @@ class Guard:
     """What is watched, for whom, and within which limits.
 
     `is_wanted` tells whether somebody still waits for the result; `give_up` ends a job that does not stop,
-    with its process.
+    with its process. `has_job` is False for who helps with a job that another worker has, and tells of.
     """
 
     run: Run
@@ -53,6 +53,7 @@ class Guard:
     seat: Seat
     is_wanted: Callable[[], bool]
     give_up: Callable[[], None]
+    has_job: bool = True
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -78,10 +79,11 @@ class Guard:
             try:
                 job = self.services.store.get(job.id)
                 if monotonic() - renewed > lease_s / 4:
-                    self.services.store.renew_lease(job.id, self.run.job.attempt, lease_s)
+                    if self.has_job:
+                        self.services.store.renew_lease(job.id, self.run.job.attempt, lease_s)
                     renewed = monotonic()
                 reason = self._taken_away(job)
-                if reason is None and monotonic() - told > TELL_S:
+                if reason is None and self.has_job and monotonic() - told > TELL_S:
                     keep_report(self.run, self.services, Phase.EXECUTING)
                     told = monotonic()
             except NotFoundError:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
-from vo.errors import Problem, ReportedError
+from vo.errors import Problem, ReportedError, VOError
 from vo.uws.report import RunReport
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -77,6 +77,12 @@ class JobError:
     status: int = 500
     problems: tuple[Problem, ...] = ()
     retry_after_s: int | None = None
+
+    @classmethod
+    def of(cls, error: VOError) -> Self:
+        """The summary of what a job failed by."""
+        kind = "transient" if error.code == "TransientFault" else "fatal"
+        return cls(str(error), kind, error.code, error.status, error.problems, error.retry_after_s)
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Self:

@@ -17,6 +17,9 @@ from typing import BinaryIO
 
 from vo.errors import NotFoundError, TransientError
 
+SHARDS = "shards"
+"""The place of what the shards of a job leave for each other: that of no attempt, as the next one goes on."""
+
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*\Z")
 _PARTIAL = ".partial"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -28,7 +31,7 @@ class ResultStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def path(self, job_id: str, attempt: int, name: str) -> Path:
+    def path(self, job_id: str, attempt: int | str, name: str) -> Path:
         """Where the file lies; NotFoundError when it is not there."""
         path = self._place(job_id, str(attempt), name)
         if not path.is_file():
@@ -36,13 +39,13 @@ class ResultStore:
         return path
 
     @contextmanager
-    def create(self, job_id: str, attempt: int, name: str) -> Iterator[BinaryIO]:
+    def create(self, job_id: str, attempt: int | str, name: str, *, writer: str = "") -> Iterator[BinaryIO]:
         """A file to write, on disk under its name once the block ends well, and gone otherwise.
 
-        TransientError: the disk is full.
+        Several that may write the same file name themselves as `writer`. TransientError: the disk is full.
         """
         path = self._place(job_id, str(attempt), name)
-        partial = path.with_name(path.name + _PARTIAL)
+        partial = path.with_name(path.name + writer + _PARTIAL)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
@@ -65,10 +68,15 @@ class ResultStore:
         with suppress(FileNotFoundError):
             shutil.rmtree(self._place(job_id))
 
-    def remove_attempt(self, job_id: str, attempt: int) -> None:
-        """Remove what one attempt wrote."""
+    def remove_attempt(self, job_id: str, attempt: int | str) -> None:
+        """Remove what one attempt wrote, or all SHARDS."""
         with suppress(FileNotFoundError):
             shutil.rmtree(self._place(job_id, str(attempt)))
+
+    def names(self, job_id: str, attempt: int | str) -> list[str]:
+        """The files that lie there."""
+        place = self._place(job_id, str(attempt))
+        return sorted(path.name for path in place.iterdir()) if place.is_dir() else []
 
     def attempts(self, job_id: str) -> list[int]:
         """The attempts that left files."""
