@@ -22,7 +22,7 @@ from celery.signals import (
 )
 from redis import Redis
 
-from vo import regions, votable
+from vo import forest, regions, votable
 from vo.config import Config
 from vo.context import Context, open_context
 from vo.errors import TransientError, VOError
@@ -149,6 +149,7 @@ def _keep_logging(**_signal: Any) -> None:
 
 def warm_up() -> None:
     """Have all compiled loops ready."""
+    forest.warm_up()
     loops.warm_up()
     regions.warm_up()
     votable.warm_up()
