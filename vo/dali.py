@@ -45,7 +45,7 @@ VOTABLE_TYPE = "application/x-votable+xml"
 HTML_TYPE = "text/html; charset=utf-8"
 """The media type of pages."""
 
-_ERROR_VOTABLE = "vo.error_votable"
+_ERROR_TELLER = "vo.error_teller"
 _HTML = ("text/html", "application/xhtml+xml")
 _XML = ("application/xml", "text/xml", VOTABLE_TYPE)
 _WEIGHT = re.compile(r"(?:^|;)\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*(?:;|$)")
@@ -273,14 +273,16 @@ def error_response(request: Request, error: Exception) -> Response:
     if known.retry_after_s is not None:
         headers["Retry-After"] = str(known.retry_after_s)
     form = accepted_form(request) or "votable"
-    as_votable = request.scope.get(_ERROR_VOTABLE) if form == "votable" else None
-    media_type, body = error_as(form, known) if as_votable is None else as_votable(known)
+    tell, forms = request.scope.get(_ERROR_TELLER, (None, ()))
+    media_type, body = tell(known) if form in forms else error_as(form, known)
     return Response(body, known.status, headers, media_type=media_type)
 
 
-def tell_errors_as(request: Request, votable: Callable[[VOError], tuple[str, bytes]]) -> None:
-    """Errors of this request that are told as a VOTable are told as this one, which its standard asks for."""
-    request.scope[_ERROR_VOTABLE] = votable
+def tell_errors_as(
+    request: Request, tell: Callable[[VOError], tuple[str, bytes]], *, forms: Iterable[str] = ("votable",)
+) -> None:
+    """Errors of this request that would be told in one of `forms` are told as the service's standard asks."""
+    request.scope[_ERROR_TELLER] = (tell, tuple(forms))
 
 
 def accepted_form(request: Request) -> str | None:
@@ -302,7 +304,7 @@ _ACCEPTED: Mapping[str, str] = {
 
 def error_as(form: str, error: VOError) -> tuple[str, bytes]:
     """Media type and body of an error as html, json, text or votable: with all its problems in each."""
-    return _ERROR_FORMS[form](error)
+    return ERROR_FORMS[form](error)
 
 
 def _error_votable(error: VOError) -> tuple[str, bytes]:
@@ -322,12 +324,13 @@ def _error_html(error: VOError) -> tuple[str, bytes]:
     return HTML_TYPE, _error_page(error).encode()
 
 
-_ERROR_FORMS: Mapping[str, Callable[[VOError], tuple[str, bytes]]] = {
+ERROR_FORMS: Mapping[str, Callable[[VOError], tuple[str, bytes]]] = {
     "html": _error_html,
     "json": _error_json,
     "text": _error_text,
     "votable": _error_votable,
 }
+"""Everything that an error can be told as."""
 
 
 def json_body(content: Mapping[str, Any]) -> tuple[str, bytes]:

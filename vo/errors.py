@@ -5,6 +5,7 @@ VOError                      500  FatalFault
 │   ├── QueryError           400  UsageFault     problems in a query, each with its place
 │   ├── TooCostlyError       400  UsageFault     a query that should be a job
 │   ├── TooLargeError        413  UsageFault
+│   ├── MultiValuedError     400  MultiValuedParamNotSupported (SODA 1.0, 5.2)
 │   └── MethodError          405  UsageFault
 ├── ForbiddenError           403  UsageFault
 ├── NotFoundError            404  UsageFault
@@ -107,6 +108,12 @@ class TooLargeError(UsageError):
     """More bytes, rows or tokens than the service takes."""
 
     status = 413
+
+
+class MultiValuedError(UsageError):
+    """Several values of a parameter where one file can be given, which is that of one value."""
+
+    code = "MultiValuedParamNotSupported"
 
 
 class MethodError(UsageError):

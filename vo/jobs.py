@@ -25,6 +25,8 @@ from vo.scs import endpoints as scs
 from vo.scs.execute import execute as execute_scs
 from vo.sia import endpoints as sia
 from vo.sia.execute import execute as execute_sia
+from vo.soda import endpoints as soda
+from vo.soda import execute as soda_work
 from vo.tap import endpoints as tap
 from vo.tap.execute import execute as execute_tap
 from vo.uws.guard import Guard, keep_report
@@ -45,6 +47,8 @@ _KINDS = (
     (scs.SYNC, execute_scs),
     (sia.SYNC, execute_sia),
     (cutout.SYNC, execute_cutout),
+    (soda.SYNC, soda_work.execute_sync),
+    (soda.ASYNC, soda_work.execute),
 )
 
 KINDS_OF_JOB = tuple(kind for kind, _ in _KINDS)

@@ -11,6 +11,8 @@ from starlette.responses import Response
 from vo import vosi
 from vo.catalog import Catalog
 from vo.context import Context
+from vo.errors import NotFoundError
+from vo.images.tables import has_obscore
 
 _UP_SINCE = datetime.now(UTC)
 
@@ -24,6 +26,12 @@ def context_of(request: Request) -> Context:
 async def catalog_of(request: Request) -> Catalog:
     """What is published now."""
     return await run_in_threadpool(context_of(request).database.catalog)
+
+
+def check_images(catalog: Catalog) -> None:
+    """NotFoundError where no images are published."""
+    if not has_obscore(catalog):
+        raise NotFoundError("No images are published here.")
 
 
 def xml(document: bytes) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import partial
@@ -23,6 +23,9 @@ _IDS_A_QUERY = 500
 _LONGEST = 512  # characters of an identifier or name
 _RIGHT_ANGLE = 90.0
 _NEAR_DEG = 10.0  # up to this distance, ADQL joins positions by cells
+
+PLANES = ("image", "mask", "weight")
+"""What there may be of an image, pixel by pixel."""
 
 _POSITIONS = Table(
     "TAP_UPLOAD",
@@ -65,6 +68,12 @@ class ImageFile:
     checksum: str | None
     file_size: int
     file_date: datetime
+
+    @property
+    def planes(self) -> Mapping[str, int]:
+        """Those of PLANES that there are, with the HDU of each."""
+        hdus = zip(PLANES, (self.hdu, self.mask_hdu, self.weight_hdu), strict=True)
+        return {plane: hdu for plane, hdu in hdus if hdu is not None}
 
 
 _COLUMNS = tuple(field.name for field in fields(ImageFile) if field.name not in ("release", "file"))

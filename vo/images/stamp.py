@@ -6,6 +6,8 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 
 import numpy as np
 from astropy.io import fits
@@ -45,15 +47,17 @@ class Cut:
     notes: tuple[str, ...] = ()
 
 
-def same_box(planes: Sequence[Image], box: Box, inside: Mask | None = None) -> tuple[Cut, ...]:
-    """The same pixels of an image and of what lies over it: its mask, its weights."""
+def same_box(
+    planes: Sequence[Image], box: Box, inside: Mask | None = None, notes: Sequence[str] = ()
+) -> tuple[Cut, ...]:
+    """The same pixels of an image and of what lies over it: its mask, its weights; `notes` go with each."""
     first = planes[0]
     for plane in planes:
         if (plane.width, plane.height) != (first.width, first.height):
             raise ImageError(
                 f"HDU {plane.index} of {plane.file.path.name} is not of the size of HDU {first.index}."
             )
-    return tuple(Cut(plane, box, inside) for plane in planes)
+    return tuple(Cut(plane, box, inside, notes=tuple(notes)) for plane in planes)
 
 
 def stamp(cuts: Sequence[Cut], *, packed: bool = False, header_only: bool = False) -> Iterator[bytes]:
@@ -65,17 +69,13 @@ def stamp(cuts: Sequence[Cut], *, packed: bool = False, header_only: bool = Fals
     if not cuts:
         raise UsageError("A stamp needs an image.")
     alone = len(cuts) == 1 and not (packed and not header_only)
+    make = partial(_bare_unit if header_only else _packed_unit if packed else _plain_unit, primary=alone)
+    pieces = chain.from_iterable(map(make, cuts))
+    first = next(pieces)  # what is wrong with the first image is told before any byte
     if not alone:
         yield summed_header((*_PRIMARY, card("BITPIX", 8), card("NAXIS", 0), card("EXTEND", _YES)), b"")
-    for cut in cuts:
-        if header_only:
-            yield summed_header(_bare(cut, primary=alone), b"")
-            continue
-        pixels, more = _pixels(cut)
-        if packed and pixels.dtype != np.int64:  # which cfitsio does not unpack
-            yield from _packed(cut, pixels, more)
-        else:
-            yield from _plain(cut, pixels, more, primary=alone)
+    yield first
+    yield from pieces
 
 
 def _pixels(cut: Cut) -> tuple[Pixels, Cards]:
@@ -122,6 +122,22 @@ def _structure(pixels: Pixels, *, primary: bool) -> Cards:
     axes = (card("NAXIS", 2), card("NAXIS1", columns), card("NAXIS2", rows))
     end = () if primary else (card("PCOUNT", 0), card("GCOUNT", 1))
     return (*start, card("BITPIX", bits), *axes, *end)
+
+
+def _bare_unit(cut: Cut, *, primary: bool) -> Iterator[bytes]:
+    yield summed_header(_bare(cut, primary=primary), b"")
+
+
+def _plain_unit(cut: Cut, *, primary: bool) -> Iterator[bytes]:
+    yield from _plain(cut, *_pixels(cut), primary=primary)
+
+
+def _packed_unit(cut: Cut, *, primary: bool) -> Iterator[bytes]:
+    pixels, more = _pixels(cut)
+    if pixels.dtype == np.int64:  # which cfitsio does not unpack
+        yield from _plain(cut, pixels, more, primary=primary)
+    else:
+        yield from _packed(cut, pixels, more)
 
 
 def _plain(cut: Cut, pixels: Pixels, more: Cards, *, primary: bool) -> Iterator[bytes]:

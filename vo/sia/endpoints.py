@@ -10,9 +10,9 @@ from vo import vosi
 from vo.auth import user_of
 from vo.dali import VOTABLE_TYPE, read_params, tell_errors_as
 from vo.errors import VOError
-from vo.resources import availability, catalog_of, context_of, xml
+from vo.resources import availability, catalog_of, check_images, context_of, xml
 from vo.sia.execute import QUERY_PATH, STANDARD_ID
-from vo.sia.query import ImageSearch, check_published
+from vo.sia.query import ImageSearch
 from vo.uws.job import SYNC_LANE
 from vo.uws.kind import JobKind
 from vo.uws.stream import SyncResponse, sync_job
@@ -34,14 +34,14 @@ async def query(request: Request) -> Response:
     """Images that meet all that is asked (SIA 2.0, 2.1): a job on the lane `sync`, like a query of TAP."""
     tell_errors_as(request, error_votable)
     context, params = context_of(request), await read_params(request)
-    check_published(await catalog_of(request))
+    check_images(await catalog_of(request))
     ImageSearch.from_params(params, context.config)  # what is wrong with the request is told right here
     return SyncResponse(sync_job(SYNC, params, user_of(request), context.config), context)
 
 
 async def show_capabilities(request: Request) -> Response:
     """What the service can do (SIA 2.0, 2.3)."""
-    check_published(await catalog_of(request))
+    check_images(await catalog_of(request))
     base_url = context_of(request).base_url(request)
     interface = vosi.interface(f"{base_url}{QUERY_PATH}", use="base", role="std", version="2.0")
     return xml(vosi.capabilities(f"{base_url}/sia/v2", vosi.capability(STANDARD_ID, interface)))
@@ -49,7 +49,7 @@ async def show_capabilities(request: Request) -> Response:
 
 async def show_availability(request: Request) -> Response:
     """Whether the service is up."""
-    check_published(await catalog_of(request))
+    check_images(await catalog_of(request))
     return await availability(request)
 
 

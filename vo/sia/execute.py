@@ -6,8 +6,9 @@ from vo.adql import translate
 from vo.context import Context
 from vo.dali import Params
 from vo.delivery import Asked, deliver
+from vo.resources import check_images
 from vo.sia.parameters import PARAMETERS
-from vo.sia.query import ImageSearch, check_published
+from vo.sia.query import ImageSearch
 from vo.uws.job import JobResult
 from vo.uws.report import Stage
 from vo.uws.run import Run
@@ -25,7 +26,7 @@ def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
     """Judge, compile, query, write; the service describes itself behind the rows (SIA 2.0, 3.1.2)."""
     run.enter(Stage.PARSE)
     database = context.database
-    check_published(database.catalog())
+    check_images(database.catalog())
     search = ImageSearch.from_params(Params(run.job.parameters), context.config)
     inputs = (parameter.input for parameter in PARAMETERS)
     asked = Asked(

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from vo import formats
-from vo.catalog import Catalog
 from vo.config import Config
 from vo.dali import Params
 from vo.delivery import maxrec_of
-from vo.errors import NotFoundError, UsageError
+from vo.errors import UsageError
 from vo.formats import Format
-from vo.images.tables import has_obscore
 from vo.sia.parameters import PARAMETERS
 
 
@@ -41,12 +39,6 @@ class ImageSearch:
         """The query, made of nothing but our own words, numbers, and literals."""
         where = f" WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
         return f"SELECT * FROM ivoa.obscore{where}"  # noqa: S608  texts of the client are escaped literals
-
-
-def check_published(catalog: Catalog) -> None:
-    """NotFoundError where no images are published."""
-    if not has_obscore(catalog):
-        raise NotFoundError("No images are published here.")
 
 
 def _conditions(params: Params) -> Iterator[str]:

@@ -225,11 +225,13 @@ class RelayReader:
             with suppress(RedisError):
                 await self._announce()
 
-    async def head(self) -> Head:
-        """The head of the result; ReportedError when the job ended before there was one."""
+    async def head(self) -> Head | None:
+        """The head of the result; None: the job ended well without one; ReportedError: it failed before."""
         tag, payload = await self._next()
         if tag == _HEAD:
             return Head(**json.loads(payload))
+        if json.loads(payload) is None:
+            return None
         raise _reported(payload)
 
     async def blocks(self) -> AsyncIterator[bytes]:
@@ -280,5 +282,4 @@ def end_forgotten_keys(redis: Redis) -> int:
 
 
 def _reported(payload: bytes) -> ReportedError:
-    told = json.loads(payload) or {"message": "The job ended without a result."}
-    return JobError.from_json(told).as_error()
+    return JobError.from_json(json.loads(payload)).as_error()

@@ -62,7 +62,7 @@ class SyncResponse(Response):
     """A response that runs `job`: an early error is raised with its own status, a late one ends the body.
 
     Whatever ends it, the job does not outlive it. `told` are more headers. A result whose size is known at
-    its beginning can be had in parts.
+    its beginning can be had in parts; a job without a result is answered with 204.
     """
 
     def __init__(
@@ -122,6 +122,10 @@ class SyncResponse(Response):
 
     async def _pass_on(self, reader: RelayReader, send: Send) -> None:
         head = await reader.head()
+        if head is None:
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send(_body(b"", more=False))
+            return
         part = None if head.size is None else part_of(self._asked, self._told, head.size)
         await send(_start(head, self._job, self._told, part))
         passed, last = 0, head.size if part is None else part.stop

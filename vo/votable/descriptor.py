@@ -11,7 +11,11 @@ from vo.votable.document import attribute, text
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A parameter as a PARAM of the group inputParams; `options` are all values that it may have."""
+    """A parameter as a PARAM of the group inputParams.
+
+    `options` are all values that it may have, `low` and `high` the least and the greatest, as text; `ref` is
+    the ID of the FIELD that has its values.
+    """
 
     name: str
     description: str
@@ -21,13 +25,22 @@ class Input:
     unit: str | None = None
     ucd: str | None = None
     options: tuple[str, ...] = ()
+    low: str | None = None
+    high: str | None = None
+    ref: str | None = None
 
 
-def descriptor(name: str, standard_id: str, access_url: str, inputs: Iterable[Input]) -> str:
-    """The RESOURCE of a service; `name` is "this" where it describes the one that wrote the document."""
+def descriptor(
+    name: str, standard_id: str, access_url: str, inputs: Iterable[Input], *, xml_id: str | None = None
+) -> str:
+    """The RESOURCE of a service; `name` is "this" where it describes the one that wrote the document.
+
+    `xml_id` is what the column service_def of a table of links calls it (DataLink 1.1, 3.2.3).
+    """
+    known = "" if xml_id is None else f' ID="{attribute(xml_id)}"'
     return "".join(
         [
-            f'<RESOURCE type="meta" utype="adhoc:service" name="{attribute(name)}">\n',
+            f'<RESOURCE type="meta" utype="adhoc:service" name="{attribute(name)}"{known}>\n',
             _fixed("standardID", standard_id),
             _fixed("accessURL", access_url),
             '<GROUP name="inputParams">\n',
@@ -49,6 +62,7 @@ def _input(param: Input) -> str:
         "xtype": param.xtype,
         "unit": param.unit,
         "ucd": param.ucd,
+        "ref": param.ref,
     }
     shown = "".join(f' {key}="{attribute(value)}"' for key, value in attributes.items() if value)
     return f'<PARAM{shown} value="">{"".join(_inside(param))}</PARAM>\n'
@@ -56,6 +70,7 @@ def _input(param: Input) -> str:
 
 def _inside(param: Input) -> Iterator[str]:
     yield f"<DESCRIPTION>{text(param.description)}</DESCRIPTION>"
-    if param.options:
-        options = "".join(f'<OPTION value="{attribute(option)}"/>' for option in param.options)
-        yield f"<VALUES>{options}</VALUES>"
+    ends = (("MIN", param.low), ("MAX", param.high), *(("OPTION", option) for option in param.options))
+    values = "".join(f'<{name} value="{attribute(value)}"/>' for name, value in ends if value is not None)
+    if values:
+        yield f"<VALUES>{values}</VALUES>"
