@@ -19,12 +19,14 @@ from redis import Redis
 from service import Service
 
 from vo import __version__
+from vo.config import Config
 from vo.status import metrics
 from vo.status.shown import as_json, as_page
 from vo.status.state import Space, Status
 from vo.uws.census import Census, LaneCensus, RedisCensus
 from vo.uws.job import Phase
 from vo.uws.kind import JobKind
+from vo.uws.lanes import lanes
 from vo.uws.redis_store import RedisJobStore
 from vo.uws.report import RunReport
 from vo.uws.tally import BUCKETS_S, RedisTally, Times, Totals
@@ -204,10 +206,10 @@ def test_a_running_service_tells_its_state(service: Service) -> None:
     assert answer.headers["cache-control"] == "no-cache"
     assert (told["version"], told["status"], told["problems"]) == (__version__, "ok", [])
     assert [release.partition("@")[0] for release in told["releases"]] == ["sim1"]
-    lanes = {lane["name"]: lane for lane in told["lanes"]}
-    assert set(lanes) == {"sync", "query"}
-    for lane in lanes.values():
-        assert (lane["workers"], lane["processes"]) == (1, 2)
+    offered = {lane["name"]: lane for lane in told["lanes"]}
+    assert set(offered) == {"sync", "query", "cutout"}
+    for name, lane in offered.items():
+        assert (lane["workers"], lane["processes"]) == (1, lanes(Config())[name].workers)
         assert lane["last_seen_s"] < 15
     assert told["results_disk"]["total"] > told["results_disk"]["free"] > 0
     assert told["relay_bytes"] > 0

@@ -84,4 +84,4 @@ def test_only_lanes_with_kinds_are_offered() -> None:
     """The lanes of the table that no kind of job names are neither started nor offered."""
     assert set(lanes(Config())) == {"sync", "query", "cutout", "anomaly"}
     assert LANES == ("sync", "query", "cutout")
-    assert set(KINDS) == {"tap", "tap-sync", "scs-sync", "sia-sync", "soda-sync", "soda"}
+    assert set(KINDS) == {"tap", "tap-sync", "scs-sync", "sia-sync", "soda-sync", "soda", "cutout-sync"}
