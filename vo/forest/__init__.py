@@ -1,7 +1,7 @@
 """Extended isolation forests on arrays, without a word of where these come from or go to.
 
 Hariri, Carrasco Kind & Brunner 2019. Rows are drawn in `sample`, become features in `preparation`, grow into
-`trees` in `grow`, and are scored in `depths`; a `detector` is all of it, `files` its form as a table.
+`trees` in `grow`, and are scored in `depths`; a `detector` is all of it, `contributions` say why, `files` is its form as a table.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from vo.forest import sample
+from vo.forest.contributions import contributions
 from vo.forest.detector import fit, score
 from vo.forest.preparation import Missing, Scaling
 from vo.forest.settings import Settings
@@ -21,4 +22,6 @@ def warm_up() -> None:
         seen = sample.offered(sample.empty(0, 4, 2), rows, np.arange(4))
         for scaling, extension in ((Scaling.NONE, 0), (Scaling.PCA, None)):
             settings = Settings(ntrees=1, sample_size=4, extension=extension)
-            score(fit(seen, "ab", settings, missing=[Missing.DROP] * 2, scaling=scaling), rows)
+            detector = fit(seen, "ab", settings, missing=[Missing.DROP] * 2, scaling=scaling)
+            score(detector, rows)
+            contributions(detector, rows)

@@ -133,16 +133,16 @@ def _forest(table: pa.Table, described: dict[str, Any]) -> Forest:
     if settings != settings.fitted(n_features, settings.sample_size) or not 1 <= n_features <= FEATURES_LIMIT:
         raise ValueError("its settings are not those of a forest that was grown")
     nodes, cut = (1 << settings.depth) - 1, (settings.extension or 0) + 1
-    shapes = {
-        "features": (cut, nodes),
-        "weights": (cut, nodes),
-        "thresholds": (nodes,),
-        "counts": (2 * nodes + 1,),
+    kinds = {
+        "features": (np.int32, (cut, nodes)),
+        "weights": (np.float32, (cut, nodes)),
+        "means": (np.float32, (cut, nodes)),
+        "thresholds": (np.float32, (nodes,)),
+        "counts": (np.int32, (2 * nodes + 1,)),
     }
-    kinds = {"features": np.int32, "weights": np.float32, "thresholds": np.float32, "counts": np.int32}
     arrays: dict[str, Any] = {
-        name: _array(table.column(name), kinds[name]).reshape(table.num_rows, *shapes[name])
-        for name in ARRAYS
+        name: _array(table.column(name), kind).reshape(table.num_rows, *shape)
+        for name, (kind, shape) in kinds.items()
     }
     forest = Forest(settings, n_features, int(described["first"]), **arrays)
     _check(forest)
@@ -162,7 +162,7 @@ def _check(forest: Forest) -> None:
         raise ValueError("its trees are not those of its settings")
     if forest.features.min() < 0 or forest.features.max() >= forest.n_features:
         raise ValueError("a cut is of a feature that is not there")
-    if not np.isfinite(forest.weights).all() or np.isnan(forest.thresholds).any():
+    if not np.isfinite(forest.weights * forest.means).all() or np.isnan(forest.thresholds).any():
         raise ValueError("a cut is not a number")
     counts, nodes = forest.counts, forest.thresholds.shape[1]
     below = counts[:, 1::2] + counts[:, 2::2]

@@ -56,6 +56,7 @@ def _bare(settings: Settings, n_features: int, trees: range) -> Forest:
         first=trees.start,
         features=np.tile(np.arange(cut, dtype=np.int32)[None, :, None], (len(trees), 1, nodes)),
         weights=np.zeros((len(trees), cut, nodes), np.float32),
+        means=np.zeros((len(trees), cut, nodes), np.float32),
         thresholds=np.full((len(trees), nodes), np.inf, np.float32),
         counts=np.zeros((len(trees), 2 * nodes + 1), np.int32),
     )
@@ -68,8 +69,8 @@ def _grow_part(sample: _Columns, forest: Forest, part: range) -> None:
             (forest.settings.seed, forest.first + place),
             forest.settings.sample_size,
             forest.features[place],
-            forest.weights[place],
-            (forest.thresholds[place], forest.counts[place]),
+            (forest.weights[place], forest.means[place], forest.thresholds[place]),
+            forest.counts[place],
         )
 
 
@@ -79,10 +80,10 @@ def _grow_tree(
     number: tuple[int, int],
     size: int,
     features: NDArray[np.int32],
-    weights: _Weights,
-    rest: tuple[NDArray[np.float32], NDArray[np.int32]],
+    numbers: tuple[_Weights, _Weights, NDArray[np.float32]],
+    counts: NDArray[np.int32],
 ) -> None:
-    thresholds, counts = rest
+    weights, means, thresholds = numbers
     tree = draws.stream(np.uint64(number[0]), np.uint64(number[1]))
     rows = _chosen(draws.stream(tree, _ROWS), sample.shape[1], size)
     spare = np.empty_like(rows)
@@ -95,6 +96,7 @@ def _grow_tree(
         cut = draws.stream(draws.stream(tree, _NODES), np.uint64(node))
         _choose_direction(cut, len(sample), features[:, node], weights[:, node])
         thresholds[node] = _threshold(sample, here, cut, features[:, node], weights[:, node])
+        _set_means(sample, here, features[:, node], means[:, node])
         left = _parted(sample, here, (features[:, node], weights[:, node], thresholds[node]), spare)
         counts[2 * node + 1], counts[2 * node + 2] = left, len(here) - left
         starts[2 * node + 1], starts[2 * node + 2] = starts[node], starts[node] + left
@@ -140,6 +142,17 @@ def _threshold(
         point = np.float32(float(least) + part * (float(most) - float(least)))
         total = fused(weights[k], point, total)
     return total
+
+
+@compiled
+def _set_means(
+    sample: _Columns, here: _Rows, features: NDArray[np.int32], means: NDArray[np.float32]
+) -> None:
+    for k in range(len(features)):
+        total = 0.0
+        for row in here:
+            total += float(sample[features[k], row])
+        means[k] = total / len(here)
 
 
 @compiled

@@ -68,7 +68,7 @@ class Settings:
             )
         fitted = replace(self, extension=extension, sample_size=min(self.sample_size, n_rows))
         fitted = replace(fitted, depth_limit=fitted.depth)
-        size = fitted.ntrees * (8 * extension + 20) << fitted.depth
+        size = fitted.ntrees * (12 * extension + 24) << fitted.depth
         if size > FOREST_BYTES_LIMIT:
             raise UsageError(
                 f"The forest would take {size >> 20} MiB, and {FOREST_BYTES_LIMIT >> 20} MiB is the limit.",

@@ -21,8 +21,9 @@ class Forest:
 
     A row goes left where the sum of weights times values is below the threshold, over the features of the cut
     in rising order, each step one fused multiplication and addition in single precision, beginning with 0.
-    Below a leaf everything goes left. `features` and `weights` have shape (trees, extension + 1, nodes),
-    `thresholds` (trees, nodes), `counts`, rows of the sample that came to each node, (trees, 2 nodes + 1).
+    Below a leaf everything goes left. `features`, `weights` and `means`, those of the rows of the sample that
+    came to the cut, have shape (trees, extension + 1, nodes), `thresholds` (trees, nodes), and `counts`, how
+    many rows of the sample came to each node, (trees, 2 nodes + 1).
     `first` is the number of the first tree; `settings` are as fitted, `ntrees` that of the whole forest.
     """
 
@@ -31,6 +32,7 @@ class Forest:
     first: int
     features: NDArray[np.int32]
     weights: NDArray[np.float32]
+    means: NDArray[np.float32]
     thresholds: NDArray[np.float32]
     counts: NDArray[np.int32]
 
@@ -67,7 +69,7 @@ class Forest:
         )
 
 
-ARRAYS = ("features", "weights", "thresholds", "counts")
+ARRAYS = ("features", "weights", "means", "thresholds", "counts")
 
 
 def merged(parts: Sequence[Forest]) -> Forest:
