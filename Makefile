@@ -42,7 +42,7 @@ oracle-check: .venv/installed-dev
 	$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(ORACLE_PARTS)
 
 oracle-grammar:
-	ORACLE_CHECK=1 $(BIN)/pytest tests/adql/test_oracle_sql.py
+	ORACLE_CHECK=1 $(BIN)/pytest tests/adql/test_oracle_sql.py tests/test_oracle_ddl.py
 oracle-h2:
 	$(BIN)/pytest tests/adql/test_oracle_rows.py
 oracle-driver:

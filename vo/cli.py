@@ -20,7 +20,15 @@ from vo.config import Config
 from vo.context import open_context
 from vo.errors import LoadError, VOError
 from vo.jobs import LANES
-from vo.load import LoadedImages, ProgressLine, load_images, load_release, publish
+from vo.load import (
+    LoadedImages,
+    OracleOptions,
+    ProgressLine,
+    load_images,
+    load_into_oracle,
+    load_release,
+    publish,
+)
 from vo.load import describe as describe_file
 from vo.sample import write_images, write_sample
 from vo.serve import serve
@@ -98,6 +106,29 @@ def _parser() -> argparse.ArgumentParser:
         "--describe", action="store_true", help="print a first release.yaml for the data file DIR instead"
     )
     loader.add_argument("--name", help="name of the release (default: that of its first schema)")
+    loader.add_argument(
+        "--database",
+        choices=("duckdb", "oracle"),
+        default="duckdb",
+        help="where to: a release file that is swapped in, or tables of their own in Oracle (VO_ORACLE_*)",
+    )
+    loader.add_argument(
+        "--reader",
+        action="append",
+        default=[],
+        metavar="ACCOUNT",
+        help="Oracle: account that may read; repeated",
+    )
+    loader.add_argument(
+        "--partitions",
+        type=int,
+        default=1,
+        metavar="N",
+        help="Oracle: ranges of the sky a table (default: 1)",
+    )
+    loader.add_argument(
+        "--direct-path", action="store_true", help="Oracle: write blocks of tables directly, past its buffers"
+    )
     pictured = command(LOAD_IMAGES, _load_images, "Publish the FITS images below a directory.")
     pictured.add_argument("source", type=Path, metavar="DIR", help="directory below VO_IMAGES_DIR")
     pictured.add_argument("--release", help="release that they belong to (default: the only one)")
@@ -204,7 +235,13 @@ def _load(options: argparse.Namespace, config: Config) -> None:
         return
     progress = ProgressLine(sys.stderr)
     try:
-        loaded = load_release(options.source, config, name=options.name, report=progress)
+        if options.database == "oracle":
+            how = OracleOptions(
+                tuple(reader.upper() for reader in options.reader), options.partitions, options.direct_path
+            )
+            loaded = load_into_oracle(options.source, config, how, name=options.name, report=progress)
+        else:
+            loaded = load_release(options.source, config, name=options.name, report=progress)
     finally:
         progress.end()
     _say(f"{loaded}\n")

@@ -66,7 +66,7 @@ def _stored(run: OracleRun, name: str, incoming: Incoming) -> Table:
     rows = 0
     for batch in _pieces(incoming.batches):
         arrays = [
-            _bindable(array, f"{table.qualified}: The column {column.name!r}")
+            bindable(array, f"{table.qualified}: The column {column.name!r}")
             for column, array in zip(columns, batch.columns, strict=True)
         ]
         bound = pa.RecordBatch.from_arrays(arrays, names=[f"c{i}" for i in range(len(arrays))])
@@ -108,7 +108,7 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             yield batch.slice(start, BATCH_ROWS)
 
 
-def _bindable(array: pa.Array, what: str) -> pa.Array:
+def bindable(array: pa.Array, what: str) -> pa.Array:
     """A column as the driver binds it; UsageError names the column that holds what Oracle cannot."""
     bind = _BINDS.get(array.type)
     return array if bind is None else bind(array, what)

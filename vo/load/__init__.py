@@ -2,6 +2,7 @@
 
 from vo.load.describe import describe
 from vo.load.images import LoadedImages, load_images
+from vo.load.oracle_load import OracleOptions, load_into_oracle
 from vo.load.progress import Progress, ProgressLine, Report
 from vo.load.publish import publish
 from vo.load.release import Loaded, load_release
@@ -9,11 +10,13 @@ from vo.load.release import Loaded, load_release
 __all__ = [
     "Loaded",
     "LoadedImages",
+    "OracleOptions",
     "Progress",
     "ProgressLine",
     "Report",
     "describe",
     "load_images",
+    "load_into_oracle",
     "load_release",
     "publish",
 ]

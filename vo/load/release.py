@@ -76,7 +76,7 @@ def load_release(
     release = release_name(name or description.schemas[0].name)
     check = partial(refuse_taken, description.schemas, release, config.releases_dir)
     check()
-    rows = _opened(description)
+    rows = opened_rows(description)
     with replacing(config.releases_dir, release, check=check) as target:
         catalog = build(
             target,
@@ -84,14 +84,14 @@ def load_release(
             rows,
             release=f"{release}@{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}",
             config=config,
-            report=report or _silent,
+            report=report or silent,
         )
     tables = tuple((table.qualified, table.nrows or 0) for table in catalog.tables())
-    notes = (*description.notes, *_unread(rows))
+    notes = (*description.notes, *unread(rows))
     return Loaded(release, tables, time.monotonic() - started, notes)
 
 
-def _silent(_progress: Progress) -> None:
+def silent(_progress: Progress) -> None:
     """Report nothing."""
 
 
@@ -117,7 +117,7 @@ def release_name(name: str) -> str:
     return name
 
 
-def _opened(description: Description) -> list[TableRows]:
+def opened_rows(description: Description) -> list[TableRows]:
     """The rows of every table; the troubles of all tables are told at once."""
     rows, troubles = [], []
     for described, paths in zip(description.tables, find_files(description), strict=True):
@@ -130,7 +130,8 @@ def _opened(description: Description) -> list[TableRows]:
     return rows
 
 
-def _unread(rows: Sequence[TableRows]) -> Iterator[str]:
+def unread(rows: Sequence[TableRows]) -> Iterator[str]:
+    """A note on each table whose files have columns that are not described."""
     for table in rows:
         if table.extra:
             names = ", ".join(table.extra)

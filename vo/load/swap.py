@@ -28,7 +28,7 @@ def replacing(releases_dir: Path, release: str, *, check: Callable[[], None]) ->
     work is a LoadError.
     """
     releases_dir.mkdir(parents=True, exist_ok=True)
-    with _locked(releases_dir / f".{release}.lock", release), _terminating():
+    with locked(releases_dir / f".{release}.lock", release), _terminating():
         _remove_leftovers(releases_dir, release)
         temporary = releases_dir / f"{release}.duckdb.{secrets.token_hex(4)}.tmp"
         try:
@@ -44,8 +44,11 @@ def replacing(releases_dir: Path, release: str, *, check: Callable[[], None]) ->
 
 
 @contextmanager
-def _locked(path: Path, release: str) -> Iterator[None]:
-    """Hold the lock file, which stays: the lock is the kernel's and ends with the process."""
+def locked(path: Path, release: str) -> Iterator[None]:
+    """Hold the lock file, which stays: the lock is the kernel's and ends with the process.
+
+    LoadError: another load holds it.
+    """
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
