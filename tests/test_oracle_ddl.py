@@ -46,9 +46,10 @@ def test_a_table_is_made() -> None:
     """Each datatype has its type, the index is the last column, rows without a position have a partition."""
     assert creation(STORED) == (
         'CREATE TABLE "OWNER"."S_T_0badcafe" ("ID" NUMBER(19) NOT NULL, "RA" BINARY_DOUBLE, '
-        '"DEC" BINARY_FLOAT, "B-V" NUMBER(1), "ONE" VARCHAR2(1), "NAME" VARCHAR2(12 CHAR), "NOTE" VARCHAR2(4000), '
-        '"SEEN" TIMESTAMP, "HPX29" NUMBER(19)) PARTITION BY RANGE ("HPX29") (PARTITION "P1" VALUES LESS THAN '
-        '(10), PARTITION "P2" VALUES LESS THAN (20), PARTITION "P3" VALUES LESS THAN (MAXVALUE))'
+        '"DEC" BINARY_FLOAT, "B-V" NUMBER(1), "ONE" VARCHAR2(1), "NAME" VARCHAR2(12 CHAR), '
+        '"NOTE" VARCHAR2(4000), "SEEN" TIMESTAMP, "HPX29" NUMBER(19)) PARTITION BY RANGE ("HPX29") '
+        '(PARTITION "P1" VALUES LESS THAN (10), PARTITION "P2" VALUES LESS THAN (20), '
+        'PARTITION "P3" VALUES LESS THAN (MAXVALUE))'
     )
     assert "PARTITION" not in creation(replace(STORED, borders=()))
 
