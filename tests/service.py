@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 import psutil
 
-from vo.load import load_images, load_release
-from vo.sample import Order, image_tiles, write_images, write_sample
+from vo.load import load_images, load_release, load_tiles
+from vo.sample import Order, image_tiles, write_images, write_sample, write_tile_list
 
 from loading import config_of  # isort: skip  a module of the tests
 
@@ -85,11 +85,13 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def small_sample(directory: Path) -> Path:
-    """A data directory with a small sample release."""
+    """A data directory with a small sample release and its tiles."""
     source = directory / "source"
     source.mkdir()
     write_sample(source, objects=OBJECTS)
     load_release(source, config_of(directory / "data"), name="sim1")
+    write_tile_list(directory / "tiles.csv")
+    load_tiles(directory / "tiles.csv", config_of(directory / "data"), release="sim1")
     return directory / "data"
 
 
@@ -100,7 +102,8 @@ def small_images(sample: Path, directory: Path) -> Path:
     """
     data = directory / "data"
     (data / "releases").mkdir(parents=True)
-    shutil.copy(sample / "releases" / "sim1.duckdb", data / "releases")
+    for release in ("sim1", "tiles"):
+        shutil.copy(sample / "releases" / f"{release}.duckdb", data / "releases")
     tiles = image_tiles()
     order = Order(bands=("g", "r", "i"), pixels=500, objects=OBJECTS)
     write_images(data / "images" / "sim1", order, tiles=[*tiles[:2], tiles[-1]])

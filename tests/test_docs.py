@@ -43,7 +43,9 @@ def test_every_resource_is_documented() -> None:
         assert path in documented or path.startswith("/tap/async"), path
 
 
-@pytest.mark.parametrize("command", ["serve", "web", "worker", "sweep", "load", "load images", "check"])
+@pytest.mark.parametrize(
+    "command", ["serve", "web", "worker", "sweep", "load", "load images", "load tiles", "check"]
+)
 def test_every_command_teaches_itself(command: str) -> None:
     """Each command is in the README and has a --help that says what it is for."""
     assert f"`vo {command}" in README or f"vo {command}" in README

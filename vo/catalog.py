@@ -25,6 +25,12 @@ Datatype = Literal[
 IMAGE_RELEASE = "images"
 """The release with the images of all releases: it has tables in their schemas, listed behind their own."""
 
+TILE_RELEASE = "tiles"
+"""The release with the tiles of all releases."""
+
+SHARED_RELEASES = (TILE_RELEASE, IMAGE_RELEASE)
+"""Those that hold something of all releases, and share schemas with them but no tables."""
+
 _SCALARS: Mapping[str, pa.DataType] = {
     "boolean": pa.bool_(),
     "unsignedByte": pa.uint8(),

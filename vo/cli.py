@@ -14,7 +14,7 @@ from typing import Any
 
 from vo import __version__, log
 from vo.app import run_web
-from vo.catalog import IMAGE_RELEASE, Catalog
+from vo.catalog import IMAGE_RELEASE, TILE_RELEASE, Catalog
 from vo.check import check
 from vo.config import Config
 from vo.context import open_context
@@ -27,10 +27,11 @@ from vo.load import (
     load_images,
     load_into_oracle,
     load_release,
+    load_tiles,
     publish,
 )
 from vo.load import describe as describe_file
-from vo.sample import write_images, write_sample
+from vo.sample import write_images, write_sample, write_tile_list
 from vo.serve import serve
 from vo.sweep import sweep
 from vo.tap.schema import describe
@@ -45,13 +46,14 @@ Your own tables:
 
   vo load my_release/    read my_release/release.yaml and the data files beside it
   vo load images DIR     publish the FITS images below DIR, which stay where they are
+  vo load tiles FILE     publish the tiles of the survey, listed in FILE
   vo serve               serve every release loaded so far
 
 Every setting is a VO_* variable; the README lists them all.
 """
 
-LOAD_IMAGES = "load images"
-"""The command of two words."""
+LOAD_IMAGES, LOAD_TILES = "load images", "load tiles"
+"""The commands of two words."""
 
 SAMPLE = "sim1"
 """The release that --sample builds."""
@@ -80,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _joined(arguments: Sequence[str]) -> list[str]:
     """The arguments with two words that make one command in one; a directory so called is `./images`."""
     words = list(arguments)
-    return [" ".join(words[:2]), *words[2:]] if words[:2] == LOAD_IMAGES.split() else words
+    command = " ".join(words[:2])
+    return [command, *words[2:]] if command in (LOAD_IMAGES, LOAD_TILES) else words
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -136,6 +139,9 @@ def _parser() -> argparse.ArgumentParser:
     pictured.add_argument(
         "--no-checksums", action="store_true", help="read headers alone, not all bytes of every file"
     )
+    tiled = command(LOAD_TILES, _load_tiles, "Publish the tiles of a survey.")
+    tiled.add_argument("source", type=Path, metavar="FILE", help="CSV file in the form of a tile list of DES")
+    tiled.add_argument("--release", help="release that they belong to (default: the only one)")
     publisher = command("publish", _publish, "Publish tables that are in Oracle already.")
     publisher.add_argument("source", type=Path, metavar="DIR", help="directory with release.yaml")
     publisher.add_argument("--owner", help="schema of Oracle with the tables (default: the account's own)")
@@ -163,6 +169,8 @@ def _serve(options: argparse.Namespace, config: Config) -> None:
         config.data_dir.mkdir(parents=True, exist_ok=True)
         if not (config.releases_dir / f"{SAMPLE}.duckdb").exists():
             _build_sample(config)
+        if not (config.releases_dir / f"{TILE_RELEASE}.duckdb").exists():
+            _build_sample_tiles(config)
         if not (config.releases_dir / f"{IMAGE_RELEASE}.duckdb").exists():
             _build_sample_images(config)
     serve(config, on_ready=lambda catalog: _say(_greeting(config, catalog)))
@@ -178,6 +186,13 @@ def _build_sample(config: Config) -> None:
         finally:
             progress.end()
     sys.stderr.write(f"{loaded}\n")
+
+
+def _build_sample_tiles(config: Config) -> None:
+    with tempfile.TemporaryDirectory(dir=config.data_dir, prefix="sample-") as directory:
+        source = Path(directory) / "tiles.csv"
+        write_tile_list(source)
+        _tell(str(load_tiles(source, config, release=SAMPLE)))
 
 
 def _build_sample_images(config: Config) -> None:
@@ -258,6 +273,10 @@ def _load_images(options: argparse.Namespace, config: Config) -> None:
     _say(f"{loaded}\n")
     if loaded.faults:
         raise LoadError(f"{len(loaded.faults):,} files or images were left out.")
+
+
+def _load_tiles(options: argparse.Namespace, config: Config) -> None:
+    _say(f"{load_tiles(options.source, config, release=options.release)}\n")
 
 
 def _images_loaded(config: Config, source: Path, **options: Any) -> LoadedImages:

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from vo.catalog import IMAGE_RELEASE, Catalog, Column, Schema, Table
+from vo.catalog import SHARED_RELEASES, Catalog, Column, Schema, Table
 from vo.db.base import Database, Incoming
 from vo.db.duckdb_plan import Zones, account, quoted, rows_read, zones
 from vo.db.duckdb_regions import add_region_functions
@@ -27,7 +27,7 @@ Describe = Callable[[Catalog], tuple[Schema, Mapping[str, pa.Table]]]
 OnStart = Callable[[Callable[[], None]], None]
 """Is handed what stops a statement, see `Database.stream`."""
 
-_IMAGES = f"{IMAGE_RELEASE}.duckdb"
+_SHARED = tuple(f"{release}.duckdb" for release in SHARED_RELEASES)
 
 _QUERY_FAULTS = (
     duckdb.ConversionException,
@@ -174,7 +174,7 @@ class DuckDBDatabase:
         connection = duckdb.connect(config=self._settings)
         try:
             catalog = Catalog()
-            for name in sorted((name for name, *_ in fingerprint), key=_IMAGES.__eq__):
+            for name in sorted((name for name, *_ in fingerprint), key=_SHARED.__contains__):
                 attached = _attached(connection, self._releases_dir / name)
                 catalog = catalog.merged(_with_urls(attached, self._public_url))
             schema, tables = self._describe(catalog)

@@ -6,10 +6,12 @@ from vo.load.oracle_load import OracleOptions, load_into_oracle
 from vo.load.progress import Progress, ProgressLine, Report
 from vo.load.publish import publish
 from vo.load.release import Loaded, load_release
+from vo.load.tiles import LoadedTiles, load_tiles
 
 __all__ = [
     "Loaded",
     "LoadedImages",
+    "LoadedTiles",
     "OracleOptions",
     "Progress",
     "ProgressLine",
@@ -18,5 +20,6 @@ __all__ = [
     "load_images",
     "load_into_oracle",
     "load_release",
+    "load_tiles",
     "publish",
 ]

@@ -25,7 +25,7 @@ from vo.images.inventory import Fault, FileStamp, ImageRecord, find_files, scan
 from vo.images.tables import IMAGES, Held, as_batch, images_table, obscore_sql, obscore_table, schemas
 from vo.load.new_file import NEW_FILE, escaped, new_file, quoted, write_catalog
 from vo.load.progress import Progress, Report
-from vo.load.release import refuse_taken, release_name
+from vo.load.release import only_release, refuse_taken, release_name
 from vo.load.sky import FIELDS, sky_index
 from vo.load.swap import replacing
 
@@ -105,7 +105,7 @@ def load_images(
     `collection` is the obs_collection (default: the release's name). LoadError: nothing was changed.
     """
     started = time.monotonic()
-    name = release_name(release or _only_release(config))
+    name = release_name(release or only_release(config, "images"))
     order = _Order(directory, config.images_root, name, _identify(config, collection or name), checksums)
     files = find_files(directory, order.root)
     check = partial(refuse_taken, schemas({name: Held(0, 0.0)}), IMAGE_RELEASE, config.releases_dir)
@@ -139,15 +139,6 @@ def _silent(_progress: Progress) -> None:
 
 def _nothing(directory: Path, faults: Sequence[Fault]) -> str:
     return "\n".join([f"There is no image below {directory} that can be used.", *map(str, faults)])
-
-
-def _only_release(config: Config) -> str:
-    names = [path.stem for path in sorted(config.releases_dir.glob("*.duckdb")) if path.stem != IMAGE_RELEASE]
-    if len(names) == 1:
-        return names[0]
-    raise LoadError(
-        f"Which release do the images belong to? There are {len(names)}.", hint="Name it by --release."
-    )
 
 
 def _identify(config: Config, collection: str) -> str:

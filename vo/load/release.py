@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from vo.catalog import IMAGE_RELEASE, Catalog, Schema, is_regular, quoted
+from vo.catalog import SHARED_RELEASES, Catalog, Schema, is_regular, quoted
 from vo.config import Config
 from vo.errors import LoadError
 from vo.load.build import build
@@ -41,7 +41,7 @@ tables:
 
 _REFUSED_RELEASES = (
     *("main", "memory", "system", "temp", "tap_schema", "tap_upload", "vo_meta", "ivoa"),
-    IMAGE_RELEASE,
+    *SHARED_RELEASES,
 )
 """Names that the database or the service uses for something else."""
 
@@ -141,7 +141,7 @@ def unread(rows: Sequence[TableRows]) -> Iterator[str]:
 def refuse_taken(schemas: Sequence[Schema], release: str, releases_dir: Path) -> None:
     """Refuse a schema that another release publishes: of two, a query would find either.
 
-    The images of all releases are in one file, which shares schemas with them but no tables.
+    Files that hold something of all releases share schemas with them, but no tables.
     """
     ours = {schema.name.lower(): schema for schema in schemas}
     for path in sorted(releases_dir.glob("*.duckdb")):
@@ -153,7 +153,7 @@ def refuse_taken(schemas: Sequence[Schema], release: str, releases_dir: Path) ->
             mine = ours.get(schema.name.lower())
             if mine is None:
                 continue
-            if IMAGE_RELEASE in (release, path.stem):
+            if not {release, path.stem}.isdisjoint(SHARED_RELEASES):
                 _refuse_table(mine, schema, path)
                 continue
             raise LoadError(
@@ -170,6 +170,18 @@ def _refuse_table(mine: Schema, theirs: Schema, path: Path) -> None:
                 f"The table {table.qualified} is served from {path.name} already.",
                 hint="Rename the table, or remove that file.",
             )
+
+
+def only_release(config: Config, what: str) -> str:
+    """The one release that is served; a LoadError asks which of several `what` belongs to."""
+    names = [
+        path.stem for path in sorted(config.releases_dir.glob("*.duckdb")) if path.stem not in SHARED_RELEASES
+    ]
+    if len(names) == 1:
+        return names[0]
+    raise LoadError(
+        f"Which release do the {what} belong to? There are {len(names)}.", hint="Name it by --release."
+    )
 
 
 def served(path: Path) -> Catalog:

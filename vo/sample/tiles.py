@@ -11,10 +11,12 @@ circle is cut into the least number of equal parts that fit; at the pole itself,
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from astropy.wcs import WCS
@@ -164,13 +166,14 @@ def _fits(dec_deg: float, width: float) -> bool:
     return bool(np.abs(offsets).max() < HALF_IMAGE_DEG)
 
 
-def gnomonic(ra: Floats, dec: Floats, ra0: float, dec0: float) -> Floats:
+def gnomonic(ra: Floats, dec: Floats, ra0: float | Floats, dec0: float | Floats) -> Floats:
     """Tangent-plane offsets east and north of (ra0, dec0), in degrees, shape (2, n)."""
-    lon, lat, lat0 = np.radians(ra - ra0), np.radians(dec), math.radians(dec0)
-    depth = np.sin(lat) * math.sin(lat0) + np.cos(lat) * math.cos(lat0) * np.cos(lon)
+    lon, lat, lat0 = np.radians(ra - ra0), np.radians(dec), np.radians(dec0)
+    depth = np.sin(lat) * np.sin(lat0) + np.cos(lat) * np.cos(lat0) * np.cos(lon)
     east = np.cos(lat) * np.sin(lon) / depth
-    north = (np.sin(lat) * math.cos(lat0) - np.cos(lat) * math.sin(lat0) * np.cos(lon)) / depth
-    return np.degrees(np.stack([east, north]))
+    north = (np.sin(lat) * np.cos(lat0) - np.cos(lat) * np.sin(lat0) * np.cos(lon)) / depth
+    offsets: Floats = np.degrees(np.stack([east, north]))
+    return offsets
 
 
 def from_gnomonic(east: Floats, north: Floats, ra0: Floats, dec0: Floats) -> tuple[Floats, Floats]:
@@ -198,6 +201,19 @@ def sample_tiles() -> tuple[Tile, ...]:
         *_around_0h(-126, POLAR_PARTS),
     )
     return tuple(dict.fromkeys(chosen))
+
+
+def write_tile_list(path: Path) -> None:
+    """Write the tiles of the sample release as a list in the form of that of DES DR1."""
+    names = [f"{axis}{corner}" for corner in ("LL", "UL", "UR", "LR") for axis in ("RA", "DEC")]
+    head = ["TILENAME", "RA_CENT", "DEC_CENT", "PIXELSCALE", "NAXIS1", "NAXIS2", *names]
+    with path.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines)
+        writer.writerow([*head, "URALL", "UDECLL", "URAUR", "UDECUR"])
+        for found in sample_tiles():
+            image = (found.name, found.ra, found.dec, PIXEL_ARCSEC, PIXELS, PIXELS)
+            bounds = (found.ura_min, found.udec_min, found.ura_max, found.udec_max)
+            writer.writerow([*image, *found.corners().round(6).ravel().tolist(), *bounds])
 
 
 def _around_0h(band: int, count: int) -> Iterator[Tile]:

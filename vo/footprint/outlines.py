@@ -1,0 +1,233 @@
+"""Outlines of many tiles as arrays for compiled loops, and which of them hold a position or meet a shape."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vo.compiled import compiled
+from vo.footprint.cells import Cells, cell_of, touched, touches
+from vo.regions.polygons import Frame, framed, is_inside, vertices_of
+from vo.regions.shapes import meet, shape_of
+from vo.regions.vectors import Vector, Vectors, angle, dot, length, minus, normal, unit, vertex
+
+Numbers: TypeAlias = NDArray[np.float64]
+Indices: TypeAlias = NDArray[np.int64]
+
+_POLE = 90.0
+_SURE = 1e-12  # from the plane of an edge, far above the rounding of a product of unit vectors
+_ON_IT = 1e-9  # by which circles around tiles are widened: what they let through is looked at exactly
+
+
+class Outlines(NamedTuple):
+    """Outlines one after the other: that of tile i is rows `begins[i]` to `begins[i + 1]` of `vertices`.
+
+    `normals` point inwards from the edges of those that are `convex`. `frames` are those of
+    `vo.regions.polygons` in a row: outpost, whether it is inside, middle, whether that sees all; `reaches`
+    are the radians from each centre to the farthest vertex.
+    """
+
+    vertices: Vectors
+    begins: Indices
+    normals: Vectors
+    convex: NDArray[np.bool_]
+    frames: Numbers
+    centres: Vectors
+    reaches: Numbers
+
+
+class CellTiles(NamedTuple):
+    """The tiles that touch each cell: those of cell c are `tiles[begins[c]:begins[c + 1]]`."""
+
+    begins: Indices
+    tiles: Indices
+    order: int
+
+
+class Pairs(NamedTuple):
+    """Positions with the tiles that hold them: those of position i are at `begins[i]` to `begins[i + 1]`.
+
+    `owned` says whether the position is uniquely the tile's.
+    """
+
+    begins: Indices
+    tiles: Indices
+    owned: NDArray[np.bool_]
+
+
+@compiled
+def outlines_of(numbers: Numbers, begins: Indices, lon: Numbers, lat: Numbers) -> Outlines:
+    """The outlines lon1, lat1, lon2, … in degrees of tiles with their centres; `begins` counts numbers."""
+    count = len(begins) - 1
+    vertices, normals = np.empty((len(numbers) // 2, 3)), np.zeros((len(numbers) // 2, 3))
+    starts, convex, frames = np.zeros(count + 1, np.int64), np.zeros(count, np.bool_), np.zeros((count, 8))
+    centres, reaches = np.empty((count, 3)), np.zeros(count)
+    for i in range(count):
+        loop = vertices_of(numbers[begins[i] : begins[i + 1]])
+        start, stop = starts[i], starts[i] + len(loop)
+        starts[i + 1], vertices[start:stop] = stop, loop
+        convex[i] = _add_normals(loop, normals[start:stop])
+        outpost, inside, middle, sees = framed(loop)
+        frames[i, 0], frames[i, 1], frames[i, 2], frames[i, 3] = outpost[0], outpost[1], outpost[2], inside
+        frames[i, 4], frames[i, 5], frames[i, 6], frames[i, 7] = middle[0], middle[1], middle[2], sees
+        centre = unit(lon[i], lat[i])
+        centres[i, 0], centres[i, 1], centres[i, 2] = centre
+        for k in range(len(loop)):
+            reaches[i] = max(reaches[i], angle(centre, vertex(loop, k)))
+    return Outlines(vertices[: starts[-1]], starts, normals[: starts[-1]], convex, frames, centres, reaches)
+
+
+@compiled
+def _add_normals(loop: Vectors, normals: Vectors) -> bool:
+    """Fill in the unit normals of the edges, inwards; False where not every vertex is behind every edge."""
+    sign = 0.0
+    for k in range(len(loop)):
+        across = normal(vertex(loop, k), vertex(loop, k + 1))
+        size = length(across)
+        across = across[0] / size, across[1] / size, across[2] / size
+        normals[k, 0], normals[k, 1], normals[k, 2] = across
+        for other in range(2, len(loop)):
+            side = dot(minus(vertex(loop, k + other), vertex(loop, k)), across)
+            if side * sign < 0 or abs(side) <= _SURE:
+                return False
+            sign = side
+    for k in range(len(loop)):
+        for axis in range(3):
+            normals[k, axis] *= math.copysign(1.0, sign)
+    return len(loop) > 2  # noqa: PLR2004
+
+
+@compiled
+def outline(outlines: Outlines, tile: int) -> tuple[Vectors, Frame]:
+    """The vertices and the frame of a tile."""
+    f = outlines.frames[tile]
+    frame = (f[0], f[1], f[2]), f[3] > 0, (f[4], f[5], f[6]), f[7] > 0
+    return outlines.vertices[outlines.begins[tile] : outlines.begins[tile + 1]], frame
+
+
+@compiled
+def holds(outlines: Outlines, tile: int, p: Vector) -> bool:
+    """Whether a position is inside a tile, or on its border.
+
+    What is farther from the planes of all edges of a convex tile than rounding reaches is told by them.
+    """
+    is_sure = outlines.convex[tile]
+    if is_sure:
+        for k in range(outlines.begins[tile], outlines.begins[tile + 1]):
+            side = dot(p, vertex(outlines.normals, k))
+            if side < -_SURE:
+                return False
+            is_sure = is_sure and side > _SURE
+    if is_sure:
+        return True
+    vertices, frame = outline(outlines, tile)
+    return is_inside(p, vertices, frame)
+
+
+@compiled
+def owns(bounds: Numbers, lon: float, lat: float) -> bool:
+    """Whether a position is in a unique area: RA from and to, Dec from and to; NaN: it is not known.
+
+    Its northern border is no part of it, but for the pole itself.
+    """
+    west, east, south, north = bounds
+    return (lon - west) % 360.0 < east - west and south <= lat and (lat < north or lat == _POLE)
+
+
+@compiled
+def found(lon: Numbers, lat: Numbers, outlines: Outlines, bounds: Numbers, cells: CellTiles) -> Pairs:
+    """The tiles that hold each position in degrees: the owner first, then by the distance of their centres.
+
+    What is NaN is in no tile.
+    """
+    begins = np.zeros(len(lon) + 1, np.int64)
+    tiles, owned = np.empty(2 * len(lon) + 16, np.int64), np.empty(2 * len(lon) + 16, np.bool_)
+    count = 0
+    for i in range(len(lon)):
+        if not (math.isnan(lon[i]) or math.isnan(lat[i])):
+            p, cell = unit(lon[i], lat[i]), cell_of(lon[i], lat[i], cells.order)
+            here = cells.tiles[cells.begins[cell] : cells.begins[cell + 1]]
+            if count + len(here) > len(tiles):
+                tiles = np.concatenate((tiles, np.empty(len(tiles) + len(here), np.int64)))
+                owned = np.concatenate((owned, np.empty(len(tiles) - len(owned), np.bool_)))
+            first = count
+            for tile in here:
+                if holds(outlines, tile, p):
+                    tiles[count], owned[count] = tile, owns(bounds[tile], lon[i], lat[i])
+                    count += 1
+            _sort(tiles[first:count], owned[first:count], p, outlines.centres)
+        begins[i + 1] = count
+    return Pairs(begins, tiles[:count], owned[:count])
+
+
+@compiled
+def _sort(tiles: Indices, owned: NDArray[np.bool_], p: Vector, centres: Vectors) -> None:
+    """Put the few tiles of a position in order: owners first, then by the distance of their centres."""
+    for last in range(1, len(tiles)):
+        for i in range(last, 0, -1):
+            gap, other = minus(vertex(centres, tiles[i]), p), minus(vertex(centres, tiles[i - 1]), p)
+            if owned[i - 1] > owned[i] or (owned[i - 1] == owned[i] and dot(other, other) <= dot(gap, gap)):
+                break
+            tiles[i - 1], tiles[i] = tiles[i], tiles[i - 1]
+            owned[i - 1], owned[i] = owned[i], owned[i - 1]
+
+
+@compiled
+def meeting(numbers: Numbers, outlines: Outlines) -> tuple[Indices, Numbers]:
+    """The tiles that have a position in common with a shape of `vo.regions.shapes`, and their distances.
+
+    These are radians from the middle of the shape to the centre of the tile.
+    """
+    shape = shape_of(numbers)
+    centre, reach, corners, frame = shape
+    if len(corners) > 0:
+        reach = 0.0 if frame[3] else math.pi
+        for k in range(len(corners)):
+            reach = max(reach, angle(centre, vertex(corners, k)))
+    tiles, distances = np.empty(len(outlines.reaches), np.int64), np.empty(len(outlines.reaches))
+    count = 0
+    for tile in range(len(outlines.reaches)):
+        distance = angle(centre, vertex(outlines.centres, tile))
+        if distance <= reach + outlines.reaches[tile] + _ON_IT:
+            loop, tile_frame = outline(outlines, tile)
+            if meet(shape, (tile_frame[2], 0.0, loop, tile_frame)):
+                tiles[count], distances[count] = tile, distance
+                count += 1
+    return tiles[:count], distances[:count]
+
+
+@compiled
+def meeting_cells(orders: Indices, parts: Cells, outlines: Outlines, cells: CellTiles) -> Indices:
+    """The tiles that have some of HEALPix cells, each by its order and number, in ascending order."""
+    meets = np.zeros(len(outlines.reaches), np.bool_)
+    for part in range(len(parts)):
+        order, deeper = orders[part], cells.order - orders[part]
+        if deeper > 0:
+            first, last = parts[part] << (2 * deeper), (parts[part] + 1) << (2 * deeper)
+        else:
+            first = parts[part] >> (-2 * deeper)
+            last = first + 1
+        for tile in cells.tiles[cells.begins[first] : cells.begins[last]]:
+            if not meets[tile]:
+                vertices, frame = outline(outlines, tile)
+                meets[tile] = deeper >= 0 or touches(vertices, frame, parts[part], order)
+    return np.nonzero(meets)[0]
+
+
+@compiled
+def touched_cells(outlines: Outlines, order: int) -> tuple[Indices, Cells]:
+    """Tile and cell of all cells of an order with some of a tile."""
+    tiles, cells = np.empty(16, np.int64), np.empty(16, np.int64)
+    count = 0
+    for tile in range(len(outlines.reaches)):
+        vertices, frame = outline(outlines, tile)
+        here = touched(vertices, frame, order)
+        if count + len(here) > len(tiles):
+            tiles = np.concatenate((tiles, np.empty(len(tiles) + len(here), np.int64)))
+            cells = np.concatenate((cells, np.empty(len(tiles) - len(cells), np.int64)))
+        tiles[count : count + len(here)], cells[count : count + len(here)] = tile, here
+        count += len(here)
+    return tiles[:count], cells[:count]
