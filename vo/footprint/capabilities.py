@@ -10,6 +10,8 @@ from lxml.builder import ElementMaker
 
 from vo import vosi
 from vo.catalog import Catalog
+from vo.footprint.index import TILES
+from vo.footprint.tables import has_tiles
 from vo.votable.descriptor import Input
 
 _PLAIN: Mapping[str, str] = {"char": "string", "int": "integer", "double": "real"}
@@ -28,7 +30,30 @@ class Resource:
     is_there: Callable[[Catalog], bool] = lambda _catalog: True
 
 
-RESOURCES: tuple[Resource, ...] = ()
+_PLACES = (
+    Input(
+        "POS",
+        "POINT lon lat, CIRCLE lon lat radius, BOX lon lat width height, RANGE lon lon lat lat or "
+        "POLYGON lon lat ... (ICRS, degrees)",
+        ucd="pos.outline;obs.field",
+    ),
+    Input("CIRCLE", "Longitude, latitude and radius", "double", "3", unit="deg", ucd="pos.outline;obs.field"),
+    Input("POLYGON", "Longitudes and latitudes", "double", "*", unit="deg", ucd="pos.outline;obs.field"),
+)
+_TILES = Resource(
+    TILES,
+    "The tiles with some of the places asked for, all of whose parameters may be repeated; or of some names.",
+    (
+        *_PLACES,
+        Input("ID", "Name of a tile", ucd="meta.id;meta.main"),
+        Input("RELEASE", "Release that the tiles are of", ucd="meta.id"),
+        Input("MAXREC", "Tiles at the most", "int", None),
+        Input("RESPONSEFORMAT", "VOTable unless told; JSON, CSV and others", ucd="meta.code.mime"),
+    ),
+    has_tiles,
+)
+
+RESOURCES: tuple[Resource, ...] = (_TILES,)
 """All that answer queries, in the order in which they are described."""
 
 
@@ -39,8 +64,8 @@ def capabilities(base_url: str, catalog: Catalog) -> bytes:
 
 
 def _capability(base_url: str, resource: Resource) -> etree._Element:
-    interface = vosi.interface(base_url + resource.path, use="base", role="std")
-    interface.extend([E.queryType("GET"), E.queryType("POST"), *map(_param, resource.inputs)])
+    interface = vosi.interface(base_url + resource.path, use="base")
+    interface.extend(map(_param, resource.inputs))
     return E.capability(E.description(resource.description), interface)
 
 

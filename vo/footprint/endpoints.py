@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from vo.dali import Params, prefers_page, read_params
+from vo.footprint.answers import Answer, search_answer, tile_answer
 from vo.footprint.capabilities import capabilities
+from vo.footprint.index import TILES
 from vo.resources import availability, catalog_of, context_of, xml
 
 
 def routes() -> list[Route]:
     """Every route of the service, from the root."""
     return [
+        Route(TILES, search, methods=["GET", "POST"]),
+        Route(f"{TILES}/{{name}}", tile),
         Route("/footprint/capabilities", show_capabilities),
         Route("/footprint/availability", availability),
     ]
+
+
+async def search(request: Request) -> Response:
+    """The tiles of places, of names, or all."""
+    context, params = context_of(request), _with_format(await read_params(request), request)
+    return _answered(await run_in_threadpool(search_answer, params, context, context.base_url(request)))
+
+
+async def tile(request: Request) -> Response:
+    """All about one tile."""
+    context, params = context_of(request), _with_format(await read_params(request), request)
+    name = request.path_params["name"]
+    return _answered(await run_in_threadpool(tile_answer, name, params, context, context.base_url(request)))
+
+
+def _with_format(params: Params, request: Request) -> Params:
+    """The parameters; people who do not say in which format get a page."""
+    if params.all("RESPONSEFORMAT") or not prefers_page(request):
+        return params
+    return Params((*params.pairs, ("RESPONSEFORMAT", "html")), params.files)
+
+
+def _answered(answer: Answer) -> Response:
+    media_type, body, headers = answer
+    return Response(body, headers={"content-type": media_type, "vary": "Accept", **headers})
 
 
 async def show_capabilities(request: Request) -> Response:

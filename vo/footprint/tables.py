@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
@@ -13,6 +14,9 @@ SCHEMA = "footprint"
 
 ORDER = 5
 """The order of the cells by which tiles are looked up: NSIDE 32."""
+
+TILE_NAME = "tilename"
+"""The column by which catalogues name tiles, and we do."""
 
 BANDS = ("g", "r", "i", "z", "y")
 """The bands whose depth is told."""
@@ -59,3 +63,22 @@ def schema(tiles: int, cells: int, reach: float) -> Schema:
 def has_tiles(catalog: Catalog) -> bool:
     """Whether a catalogue publishes both tables."""
     return all(catalog.table(table.name, SCHEMA) is not None for table in (tiles_table(), hpx32_table()))
+
+
+def objects_table(tables: Iterable[Table]) -> Table | None:
+    """The table of a catalogue's objects, which have names and positions; None: there is none.
+
+    Of several, one that names the tiles of its objects, then the largest.
+    """
+    found = [table for table in tables if table.spatial is not None and _has_names(table)]
+    return max(found, key=lambda table: (_names_tiles(table), table.nrows or 0), default=None)
+
+
+def _has_names(table: Table) -> bool:
+    """Whether each row is named by an identifier other than that of a tile or an image."""
+    named = (c.name != TILE_NAME and c.ucd == "meta.id;meta.main" for c in table.columns)
+    return table.region is None and any(named)
+
+
+def _names_tiles(table: Table) -> bool:
+    return table.column(TILE_NAME, exact=True) is not None

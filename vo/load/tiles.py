@@ -20,7 +20,16 @@ from vo.catalog import TILE_RELEASE, Catalog, Table
 from vo.config import Config
 from vo.errors import LoadError
 from vo.footprint.outlines import CellTiles, Outlines, outlines_of, touched_cells
-from vo.footprint.tables import BANDS, ORDER, SCHEMA, hpx32_table, schema, tiles_table
+from vo.footprint.tables import (
+    BANDS,
+    ORDER,
+    SCHEMA,
+    TILE_NAME,
+    hpx32_table,
+    objects_table,
+    schema,
+    tiles_table,
+)
 from vo.load.new_file import NEW_FILE, escaped, new_file, quoted, write_catalog
 from vo.load.release import only_release, refuse_taken, release_name, served
 from vo.load.sky import FIELDS, sky_index
@@ -200,15 +209,11 @@ def _update(connection: duckdb.DuckDBPyConnection, names: Sequence[str], source:
 
 
 def _tables(catalog: Catalog) -> tuple[Table | None, Table | None]:
-    """The table about tiles of a catalogue, and that of its objects."""
-    named = [table for table in catalog.tables() if table.column("tilename", exact=True)]
+    """The table about tiles of a catalogue, and that of its objects, if they are named."""
+    named = [table for table in catalog.tables() if table.column(TILE_NAME, exact=True)]
     about = [table for table in named if any(table.column(name, exact=True) for name in _TOLD)]
-    placed = [table for table in named if table.spatial is not None and table not in about]
-    return min(about, key=_size, default=None), max(placed, key=_size, default=None)
-
-
-def _size(table: Table) -> int:
-    return table.nrows or 0
+    smallest = min(about, key=lambda table: table.nrows or 0, default=None)
+    return smallest, objects_table(table for table in named if table is not smallest)
 
 
 def _in_catalogue(table: Table) -> str:

@@ -146,21 +146,36 @@ def polygon_within(one: Vectors, frame: Frame, other: Vectors, other_frame: Fram
 
 
 @compiled
+def crossing_edges(vertices: Vectors) -> tuple[int, int]:
+    """The first two edges of a polygon that cross, by the numbers of their first vertices; (-1, -1): none."""
+    for i in range(len(vertices)):
+        for j in range(i + 2, len(vertices)):
+            a, b = vertex(vertices, i), vertex(vertices, i + 1)
+            if _cross(a, b, vertex(vertices, j), vertex(vertices, j + 1)):
+                return i, j
+    return -1, -1
+
+
+@compiled
 def _edges_cross(one: Vectors, other: Vectors) -> bool:
-    """Whether two edges cross, each from one side of the other to its other side."""
+    """Whether an edge of one polygon crosses one of the other."""
     for i in range(len(one)):
         a, b = vertex(one, i), vertex(one, i + 1)
-        reach = BORDER * length(minus(b, a))
         for j in range(len(other)):
-            c, d = vertex(other, j), vertex(other, j + 1)
-            limit = BORDER * length(minus(d, c))
-            to_c, to_d = volume(a, b, c), volume(a, b, d)
-            if to_c * to_d < 0 and min(abs(to_c), abs(to_d)) > reach:
-                to_a, to_b = volume(c, d, a), volume(c, d, b)
-                # Great circles meet twice: that both arcs pass the same of the two is told by a and c.
-                if to_a * to_b < 0 and to_a * to_c < 0 and min(abs(to_a), abs(to_b)) > limit:
-                    return True
+            if _cross(a, b, vertex(other, j), vertex(other, j + 1)):
+                return True
     return False
+
+
+@compiled
+def _cross(a: Vector, b: Vector, c: Vector, d: Vector) -> bool:
+    """Whether two edges cross, each from one side of the other to its other side."""
+    to_c, to_d = volume(a, b, c), volume(a, b, d)
+    if to_c * to_d >= 0 or min(abs(to_c), abs(to_d)) <= BORDER * length(minus(b, a)):
+        return False
+    to_a, to_b = volume(c, d, a), volume(c, d, b)
+    # Great circles meet twice: that both arcs pass the same of the two is told by a and c.
+    return to_a * to_b < 0 and to_a * to_c < 0 and min(abs(to_a), abs(to_b)) > BORDER * length(minus(d, c))
 
 
 # --- measures
