@@ -83,5 +83,6 @@ def test_the_public_shares_by_address(service: Service, client: Client) -> None:
 def test_only_lanes_with_kinds_are_offered() -> None:
     """The lanes of the table that no kind of job names are neither started nor offered."""
     assert set(lanes(Config())) == {"sync", "query", "cutout", "anomaly"}
-    assert LANES == ("sync", "query", "cutout")
-    assert set(KINDS) == {"tap", "tap-sync", "scs-sync", "sia-sync", "soda-sync", "soda", "cutout-sync"}
+    assert LANES == ("sync", "query", "cutout", "anomaly")
+    sync = {"tap-sync", "scs-sync", "sia-sync", "soda-sync", "cutout-sync"}
+    assert set(KINDS) == {"tap", "soda", "anomaly"} | sync

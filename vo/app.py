@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from vo import __version__, home
 from vo.access import AccessLog
+from vo.anomaly import endpoints as anomaly
 from vo.compression import Compression
 from vo.config import Config
 from vo.context import open_context
@@ -31,7 +32,7 @@ from vo.tap import endpoints as tap
 from vo.tap.schema import describe
 from vo.uws.endpoints import file_routes
 
-SERVICES = (home, status, tap, scs, sia, soda, datalink, cutout, footprint)
+SERVICES = (home, status, tap, scs, sia, soda, datalink, cutout, footprint, anomaly)
 """The services, each a module whose `routes` are its resources."""
 
 DRAIN_S = 2

@@ -48,6 +48,11 @@ class Config:
     query_memory_mb: int = _setting(3_072, "Megabytes of a process of the lane; DuckDB gets two thirds.")
     cutout_memory_mb: int = _setting(2_048, "Megabytes of a process of the lane; DuckDB gets two thirds.")
     anomaly_memory_mb: int = _setting(4_096, "Megabytes of a process of the lane; DuckDB gets two thirds.")
+    anomaly_threads: int = _setting(2, "Threads with which a process of the `anomaly` lane scores.")
+    anomaly_part_rows: int = _setting(
+        983_040,
+        "Rows of a table that one worker reads at a time for an anomaly job; its samples depend on it.",
+    )
     sync_queue_limit: int = _setting(200, "Sync queries that may wait; 0: any number. More are told 503.")
     queue_limit: int = _setting(10_000, "Jobs that may wait on each other lane; 0: any number.")
     owner_queued: int = _setting(

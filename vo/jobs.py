@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from vo.anomaly import endpoints as anomaly
+from vo.anomaly.execute import execute as execute_anomaly
+from vo.anomaly.stages import help_with
 from vo.config import Config
 from vo.context import Context
 from vo.cutout import endpoints as cutout
@@ -46,6 +49,7 @@ _KINDS = (
     (tap.SYNC, execute_tap),
     (scs.SYNC, execute_scs),
     (sia.SYNC, execute_sia),
+    (anomaly.ASYNC, execute_anomaly),
     (cutout.SYNC, execute_cutout),
     (soda.SYNC, soda_work.execute_sync),
     (soda.ASYNC, soda_work.execute),
@@ -57,7 +61,7 @@ KINDS_OF_JOB = tuple(kind for kind, _ in _KINDS)
 KINDS: Mapping[str, Execute] = {kind.name: execute for kind, execute in _KINDS}
 """What runs a job of each kind: it writes to the sink and returns the results it left there."""
 
-HELP: Mapping[str, Callable[[Run, Context, Shard], None]] = {}
+HELP: Mapping[str, Callable[[Run, Context, Shard], None]] = {anomaly.ASYNC.name: help_with}
 """What works on a shard of a job that another worker has, for the kinds that are done in shards."""
 
 SHARED_LANES = frozenset(kind.lane for kind, _ in _KINDS if kind.name in HELP)

@@ -169,6 +169,8 @@ def work_off(
     work: Callable[[Shard], None],
 ) -> None:
     """Have all shards of a stage done, by `work` here and by whoever helps; returns when all are."""
+    if not names:
+        return
     table.open(run.job, stage, names)
     for _ in range(min(len(names) - 1, MOST_CALLS)):
         queue.call(run.job.lane)
