@@ -1,7 +1,8 @@
 """Extended isolation forests on arrays, without a word of where these come from or go to.
 
 Hariri, Carrasco Kind & Brunner 2019. Rows are drawn in `sample`, become features in `preparation`, grow into
-`trees` in `grow`, and are scored in `depths`; a `detector` is all of it, `contributions` say why, `files` is its form as a table.
+`trees` in `grow`, and are scored in `depths`; a `detector` is all of it, `contributions` say why, `files` is
+its form as a table.
 """
 
 from __future__ import annotations
