@@ -13,6 +13,7 @@ from vo.anomaly.stages import help_with
 from vo.config import Config
 from vo.context import Context
 from vo.cutout import endpoints as cutout
+from vo.cutout.bulk import execute as execute_cutouts
 from vo.cutout.execute import execute as execute_cutout
 from vo.errors import (
     CancelledError,
@@ -51,6 +52,7 @@ _KINDS = (
     (sia.SYNC, execute_sia),
     (anomaly.ASYNC, execute_anomaly),
     (cutout.SYNC, execute_cutout),
+    (cutout.ASYNC, execute_cutouts),
     (soda.SYNC, soda_work.execute_sync),
     (soda.ASYNC, soda_work.execute),
 )

@@ -14,16 +14,18 @@ from vo.dali import Params, prefers_page, read_params
 from vo.page import POLICY
 from vo.resources import context_of
 from vo.uws.conditional import is_known, not_modified
+from vo.uws.endpoints import uws_routes
 from vo.uws.job import SYNC_LANE
 from vo.uws.kind import JobKind
 from vo.uws.stream import SyncResponse, sync_job
 
+ASYNC = JobKind(name="cutout", path="/cutout/async", lane="cutout", takes_files=True)
 SYNC = JobKind(name="cutout-sync", path="/cutout", lane=SYNC_LANE)
 
 
 def routes() -> list[Route]:
     """Every route of the service, from the root."""
-    return [Route(SYNC.path, cutout, methods=["GET", "POST"])]
+    return [Route(SYNC.path, cutout, methods=["GET", "POST"]), *uws_routes(ASYNC)]
 
 
 async def cutout(request: Request) -> Response:

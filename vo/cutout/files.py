@@ -12,7 +12,7 @@ from vo.cutout.places import Place
 from vo.errors import NotFoundError, TooLargeError, UsageError
 from vo.images.collection import ImageFile
 from vo.images.image import OpenImages
-from vo.images.picture import picture
+from vo.images.picture import Percentile, picture
 from vo.images.pixels import Box
 from vo.images.sky import box_around, sky_of
 from vo.images.stamp import Cut, stamp
@@ -173,8 +173,9 @@ def _name(place: Place, options: Options, product: Product, pieces: Sequence[Pie
     """A name that tells release, tile, position, size and bands."""
     tiles = "-".join(dict.fromkeys(piece.image.tile for piece in pieces if piece.image.tile))
     bands = "".join(piece.image.band or "" for piece in pieces)
+    style = "percentile" if product.is_picture and isinstance(product.style, Percentile) else ""
     size = f"{options.width:g}x{options.height:g}"
-    words = (place.release, tiles, designation(*place.position), size, bands)
+    words = (place.release, tiles, designation(*place.position), size, bands, style)
     text = "_".join(word for word in words if word)
     return f"{_NOT_SAFE.sub('-', text)}.{product.extension}"
 
