@@ -35,7 +35,7 @@ OBJECTS = {
 """Objects of the catalogue, some of them where DES has objects of that number."""
 
 ONE_GRID, TWO_GRIDS = (99.9995, 20.0), (150.05, 30.0)
-"""Where two images overlap, and neither has all of twelve arcminutes: "left" and "right"; "west" and "east"."""
+"""Where two images overlap, and neither has all of twelve arcminutes: left and right; west and east."""
 
 _DESCRIPTION = """\
 name: des

@@ -316,7 +316,7 @@ def test_a_broken_file_costs_its_rows_only(cutouts: Service) -> None:
 
 @pytest.mark.parametrize("height", [1.0, 9.0])
 def test_a_cutout_across_the_edge_of_images_on_one_grid(cutouts: Service, height: float) -> None:
-    """It is stitched: the pixels are those of the grid, and HISTORY says of which images; alone and in bulk."""
+    """It is stitched: the pixels are those of the grid, and HISTORY says of which images."""
     ra, dec = ONE_GRID
     alone = cutouts.get("/cutout", RA=ra, DEC=dec, XSIZE=12, YSIZE=height)
     [hdu] = fits.open(io.BytesIO(alone.content), checksum=True)
@@ -333,7 +333,7 @@ def test_a_cutout_across_the_edge_of_images_on_one_grid(cutouts: Service, height
 
 
 def test_a_cutout_across_the_edge_of_images_on_two_grids(cutouts: Service) -> None:
-    """The image that has more of it is taken, what it has not is blank, and HISTORY says so; a picture has both."""
+    """The image that has more of it is taken, and HISTORY says so; a picture has both."""
     place = {"RA": TWO_GRIDS[0], "DEC": TWO_GRIDS[1], "SIZE": 12}
     [hdu] = fits.open(io.BytesIO(cutouts.get("/cutout", **place).content), checksum=True)
     tile = hdu.header["TILENAME"]

@@ -25,6 +25,7 @@ def cutout_page(base_url: str, config: Config, images: ImageCollection) -> str:
         dec=dec,
         bands=plain("".join(images.bands())),
         releases="\n".join(f"<option>{plain(name)}</option>" for name in images.releases()),
+        positions=f"{config.cutout_positions:,}",
         least=f"{SMALLEST:g}",
         most=f"{LARGEST:g}",
         words="\n".join(f"<dt><code>{name}</code></dt><dd>{plain(about)}</dd>" for name, about in _WORDS),
@@ -74,6 +75,29 @@ $releases
 </select></div>
 <button name="FORMAT" value="png">Show</button>
 <button class="second" name="FORMAT" value="fits">FITS</button>
+</div>
+</form>
+<h2 id="many">Many at once</h2>
+<form class="card" action="$url/async" method="post" enctype="multipart/form-data">
+<input type="hidden" name="PHASE" value="RUN" />
+<p>A table with the columns RA and DEC in degrees, or COADD_OBJECT_ID, and perhaps XSIZE, YSIZE and BANDS for
+each row: CSV, VOTable, FITS or Parquet, of up to $positions rows.</p>
+<div class="row">
+<div><label for="positions">Table</label>
+<input id="positions" name="POSITIONS" type="file" required="required" /></div>
+<div><label for="format">Each as</label>
+<select id="format" name="FORMAT"><option>fits</option><option>fits.fz</option><option>png</option>
+<option>fits,png</option></select></div>
+<div><label for="all-size">Size, arcmin</label>
+<input id="all-size" name="SIZE" type="number" min="$least" max="$most" step="any" value="1"
+ required="required" /></div>
+<div><label for="all-bands">Bands</label>
+<input id="all-bands" name="BANDS" autocomplete="off" spellcheck="false" /></div>
+<div><label for="results">Together as</label>
+<select id="results" name="RESULTS"><option>tar</option><option>zip</option>
+<option>files</option></select></div>
+<button>Send</button>
+<a class="button second" href="$url/async">Jobs</a>
 </div>
 </form>
 <h2 id="words">The words of the URL</h2>
