@@ -85,4 +85,4 @@ def test_only_lanes_with_kinds_are_offered() -> None:
     assert set(lanes(Config())) == {"sync", "query", "cutout", "anomaly"}
     assert LANES == ("sync", "query", "cutout", "anomaly")
     sync = {"tap-sync", "scs-sync", "sia-sync", "soda-sync", "cutout-sync"}
-    assert set(KINDS) == {"tap", "soda", "anomaly"} | sync
+    assert set(KINDS) == {"tap", "soda", "cutout", "anomaly"} | sync
