@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -15,7 +14,8 @@ from astropy.io.votable import parse
 from astropy.table import Table
 from lxml import etree
 from pyvo.dal.exceptions import DALQueryError
-from service import Service, serving
+from quadrangles import is_within, points_in, vectors
+from service import Service
 
 QUERY = "/sia/v2/query"
 VOTABLE = "{http://www.ivoa.net/xml/VOTable/v1.3}"
@@ -25,17 +25,16 @@ PARAMETERS = (
 ).split()
 
 
-@pytest.fixture(scope="module")
-def images(image_data: Path) -> Iterator[Service]:
+@pytest.fixture
+def images(image_service: Service) -> Service:
     """A service with images of two tiles beside RA 0h and of one at the pole, in g, r and i."""
-    with serving(image_data) as running:
-        yield running
+    return image_service
 
 
 @pytest.fixture(scope="module")
-def everything(images: Service) -> Table:
+def everything(image_service: Service) -> Table:
     """All rows of ivoa.obscore, by TAP."""
-    return _table(images.sync("SELECT * FROM ivoa.obscore"))
+    return _table(image_service.sync("SELECT * FROM ivoa.obscore"))
 
 
 def _table(answer: httpx.Response) -> Table:
@@ -47,32 +46,15 @@ def _ids(table: Table) -> set[str]:
     return {str(each) for each in table["obs_id"]}
 
 
-def _vectors(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
-    lon, lat = np.radians(lon), np.radians(lat)
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], -1)
-
-
-def _inside_of(region: str) -> np.ndarray:
-    """Unit vectors all over a quadrangle, border included, every few thousandths of its side."""
-    numbers = np.array(region.split()[2:], float)
-    assert len(numbers) == 8
-    a, b, c, d = _vectors(numbers[::2], numbers[1::2])
-    s, t = np.meshgrid(np.linspace(0, 1, 301), np.linspace(0, 1, 301))
-    s, t = s.ravel()[:, None], t.ravel()[:, None]
-    points = (1 - s) * (1 - t) * a + s * (1 - t) * b + s * t * c + (1 - s) * t * d
-    return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True))
-
-
 def _in_shape(shape: str, points: np.ndarray) -> np.ndarray:
     word, *rest = shape.split()
     numbers = np.array(rest, float)
     if word == "CIRCLE":
-        centre = _vectors(numbers[0], numbers[1])
+        centre = vectors(numbers[0], numbers[1])
         return np.asarray(np.linalg.norm(points - centre, axis=1) <= 2 * np.sin(np.radians(numbers[2]) / 2))
     if word == "POLYGON":
-        corners = _vectors(numbers[::2], numbers[1::2])
-        sides = np.cross(corners, np.roll(corners, -1, axis=0)) @ points.T
-        return np.asarray((sides >= 0).all(axis=0) | (sides <= 0).all(axis=0))
+        corners = vectors(numbers[::2], numbers[1::2])
+        return is_within(corners, points, spare=0.0)
     lon = np.degrees(np.arctan2(points[:, 1], points[:, 0])) % 360
     lat = np.degrees(np.arcsin(points[:, 2]))
     west, east, south, north = numbers
@@ -108,9 +90,7 @@ SHAPES = [
 def test_images_meet_the_shape(images: Service, everything: Table, shape: str) -> None:
     """What is found is what NumPy finds with points all over each outline, by GET and by POST."""
     near = {LINE: WIDER_LINE}.get(shape, shape.replace("circle", "CIRCLE"))
-    expected = {
-        str(row["obs_id"]) for row in everything if _in_shape(near, _inside_of(row["s_region"])).any()
-    }
+    expected = {str(row["obs_id"]) for row in everything if _in_shape(near, points_in(row["s_region"])).any()}
     assert _ids(_table(images.get(QUERY, POS=shape))) == expected
     assert _ids(_table(images.post(QUERY, pos=shape))) == expected
 

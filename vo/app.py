@@ -24,6 +24,7 @@ from vo.footprint import endpoints as footprint
 from vo.jobs import KINDS_OF_JOB
 from vo.scs import endpoints as scs
 from vo.sia import endpoints as sia
+from vo.sia.v1 import endpoints as sia_v1
 from vo.soda import endpoints as soda
 from vo.status import endpoints as status
 from vo.status.metrics import process_registry
@@ -32,7 +33,7 @@ from vo.tap import endpoints as tap
 from vo.tap.schema import describe
 from vo.uws.endpoints import file_routes
 
-SERVICES = (home, status, tap, scs, sia, soda, datalink, cutout, footprint, anomaly)
+SERVICES = (home, status, tap, scs, sia, sia_v1, soda, datalink, cutout, footprint, anomaly)
 """The services, each a module whose `routes` are its resources."""
 
 DRAIN_S = 2

@@ -14,7 +14,7 @@ from vo.dali import Params
 from vo.db.base import Database
 from vo.errors import TooCostlyError
 from vo.formats import Format
-from vo.result import Result, Statement
+from vo.result import Recast, Result, Statement
 from vo.uws.job import SYNC_LANE, JobResult
 from vo.uws.report import Stage
 from vo.uws.run import Run
@@ -29,8 +29,8 @@ RESULT_ID = "result"
 class Asked:
     """A table as a client wants it; no row is asked for where `maxrec` is 0.
 
-    `query`, `standard_id` and `resources` are those of `Notes`; `way_out` says what to do when it is too
-    costly to wait for.
+    `query`, `standard_id`, `params` and `resources` are those of `Notes`; `way_out` says what to do when it
+    is too costly to wait for; `recast` makes the rows of the statement into those that are sent.
     """
 
     statement: Statement
@@ -39,7 +39,9 @@ class Asked:
     query: str
     standard_id: str
     way_out: Callable[[], str]
+    params: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    recast: Recast | None = None
 
 
 def maxrec_of(params: Params, config: Config) -> int:
@@ -111,8 +113,11 @@ def _result(asked: Asked, run: Run, database: Database) -> Result:
     if asked.maxrec == 0:
         result = Result(asked.statement.columns, _no_rows())
         result.overflow = True
-        return result
-    return database.stream(asked.statement, maxrec=asked.maxrec, on_start=run.on_start)
+    else:
+        result = database.stream(asked.statement, maxrec=asked.maxrec, on_start=run.on_start)
+    if asked.recast is not None:
+        result.recast(asked.recast)
+    return result
 
 
 def _no_rows() -> Iterator[pa.RecordBatch]:
@@ -127,5 +132,6 @@ def _notes(asked: Asked, run: Run, context: Context) -> Notes:
         requested=run.job.created,
         origin=context.database.catalog().origin(scan.table.schema for scan in asked.statement.scans),
         extra=(("job", run.job.id),),
+        params=asked.params,
         resources=asked.resources,
     )

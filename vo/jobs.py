@@ -29,6 +29,8 @@ from vo.scs import endpoints as scs
 from vo.scs.execute import execute as execute_scs
 from vo.sia import endpoints as sia
 from vo.sia.execute import execute as execute_sia
+from vo.sia.v1 import endpoints as sia_v1
+from vo.sia.v1.execute import execute as execute_sia_v1
 from vo.soda import endpoints as soda
 from vo.soda import execute as soda_work
 from vo.tap import endpoints as tap
@@ -50,6 +52,7 @@ _KINDS = (
     (tap.SYNC, execute_tap),
     (scs.SYNC, execute_scs),
     (sia.SYNC, execute_sia),
+    (sia_v1.SYNC, execute_sia_v1),
     (anomaly.ASYNC, execute_anomaly),
     (cutout.SYNC, execute_cutout),
     (cutout.ASYNC, execute_cutouts),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -53,6 +54,14 @@ class Plan:
     rows: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Recast:
+    """Rows made into others, as many: `batch` makes those of `columns` of a batch in the declared types."""
+
+    columns: tuple[Column, ...]
+    batch: Callable[[pa.RecordBatch], pa.RecordBatch]
+
+
 class Result:
     """Rows on their way: Arrow batches in the types of `columns`, cut at `maxrec`.
 
@@ -71,6 +80,7 @@ class Result:
     ) -> None:
         self.columns = columns
         self.schema = arrow_schema(columns)
+        self._made: Callable[[pa.RecordBatch], pa.RecordBatch] = partial(as_declared, schema=self.schema)
         self.overflow = False
         self.is_over = False
         self.rows = 0
@@ -98,7 +108,13 @@ class Result:
             batch = batch.slice(0, self.maxrec - self.rows)
             self.overflow = True
         self.rows += batch.num_rows
-        return as_declared(batch, self.schema)
+        return self._made(batch)
+
+    def recast(self, recast: Recast) -> None:
+        """Hand out other rows in place of those of the database."""
+        made = self._made
+        self.columns, self.schema = recast.columns, arrow_schema(recast.columns)
+        self._made = lambda batch: recast.batch(made(batch))
 
     def cut(self, rows: int) -> None:
         """Note that only so many rows were written, as `byte_limit` allows no more."""

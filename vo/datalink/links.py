@@ -13,6 +13,7 @@ from vo.config import Config
 from vo.dali import Params
 from vo.errors import UsageError
 from vo.images.collection import ImageCollection, ImageFile
+from vo.images.tables import FILE
 from vo.result import Result
 from vo.votable.document import Notes
 
@@ -21,9 +22,6 @@ MOST_IDS = 5_000
 
 LINKS_TYPE = "application/x-votable+xml;content=datalink"
 """The media type of tables of links (DataLink 1.1, 2.2)."""
-
-FILE = "/datalink/file?ID="
-"""Where an image is had, below the service's root."""
 
 COLUMNS = (
     Column("ID", "char", "*", ucd="meta.id;meta.main", description="What was asked for"),

@@ -18,6 +18,7 @@ from astropy.utils.exceptions import AstropyUserWarning, AstropyWarning
 from vo.errors import LoadError
 from vo.images.cards import Observation, observation, wcs_text
 from vo.images.footprint import Footprint, celestial_wcs, footprint
+from vo.images.linear import LinearTerms, linear_terms
 
 SUFFIXES = (".fits", ".fit", ".fts", ".fits.fz", ".fit.fz", ".fz")
 """What the names of files end with that are looked into, in any case."""
@@ -70,6 +71,7 @@ class ImageRecord:
     naxis1: int
     naxis2: int
     footprint: Footprint
+    linear: LinearTerms
     observation: Observation
     header: str
 
@@ -236,6 +238,7 @@ def _record(
 ) -> Callable[..., ImageRecord]:
     header: fits.Header = hdus[plane.hdu].header
     headers = [header, hdus[0].header]
+    wcs = celestial_wcs(header)
     name = shown[: -len(_suffix(shown))]
     known: dict[str, Any] = {
         "image_id": quote(name if alone else f"{name}/{plane.name or plane.hdu}", safe="/+.~-_"),
@@ -246,7 +249,8 @@ def _record(
         "weight_hdu": _beside(plane, "weight", planes),
         "naxis1": plane.shape[0],
         "naxis2": plane.shape[1],
-        "footprint": footprint(celestial_wcs(header), *plane.shape),
+        "footprint": footprint(wcs, *plane.shape),
+        "linear": linear_terms(wcs),
         "observation": observation(headers, Path(shown).name),
         "header": wcs_text(header),
     }

@@ -19,6 +19,9 @@ IMAGES = "images"
 LINKS = "/datalink/links?ID="
 """Where the links of an image are, below the service's URL; its identifier follows."""
 
+FILE = "/datalink/file?ID="
+"""Where the file of an image is, in the same way."""
+
 _NUMBERS = "s_region_numbers"
 """Beside the published columns of obscore: the region without its words."""
 
@@ -134,6 +137,7 @@ def _row(record: ImageRecord, identify: str) -> dict[str, Any]:
         "file_size": record.stamp.size,
         "file_date": record.stamp.modified.replace(tzinfo=None),
         **{name: getattr(taken, name) for name in taken.__slots__},
+        **{name: getattr(record.linear, name) for name in record.linear.__slots__},
     }
 
 

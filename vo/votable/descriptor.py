@@ -11,10 +11,10 @@ from vo.votable.document import attribute, text
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A parameter as a PARAM of the group inputParams.
+    """A parameter as a PARAM.
 
-    `options` are all values that it may have, `low` and `high` the least and the greatest, as text; `ref` is
-    the ID of the FIELD that has its values.
+    `value` is meant where none is given; `options` are all that it may have, `low` and `high` the least and
+    the greatest, as text; `ref` is the ID of the FIELD that has its values.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Input:
     low: str | None = None
     high: str | None = None
     ref: str | None = None
+    value: str = ""
 
 
 def descriptor(
@@ -44,7 +45,7 @@ def descriptor(
             _fixed("standardID", standard_id),
             _fixed("accessURL", access_url),
             '<GROUP name="inputParams">\n',
-            *map(_input, inputs),
+            *map(input_param, inputs),
             "</GROUP>\n</RESOURCE>\n",
         ]
     )
@@ -54,7 +55,8 @@ def _fixed(name: str, value: str) -> str:
     return f'<PARAM name="{name}" datatype="char" arraysize="*" value="{attribute(value)}"/>\n'
 
 
-def _input(param: Input) -> str:
+def input_param(param: Input) -> str:
+    """The PARAM of a parameter."""
     attributes = {
         "name": param.name,
         "datatype": param.datatype,
@@ -65,7 +67,7 @@ def _input(param: Input) -> str:
         "ref": param.ref,
     }
     shown = "".join(f' {key}="{attribute(value)}"' for key, value in attributes.items() if value)
-    return f'<PARAM{shown} value="">{"".join(_inside(param))}</PARAM>\n'
+    return f'<PARAM{shown} value="{attribute(param.value)}">{"".join(_inside(param))}</PARAM>\n'
 
 
 def _inside(param: Input) -> Iterator[str]:

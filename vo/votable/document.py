@@ -38,8 +38,8 @@ class Notes:
     """What a result says of its origin, in INFO elements before the table (names of Data Origin 1.1).
 
     `query` is the query as the client sent it; `origin` is that of the data, and `extra` are further pairs
-    (name, value); `resources` are
-    RESOURCE elements that stand behind that of the table in a VOTable.
+    (name, value); `params` are PARAM elements beside the table of a VOTable, `resources` RESOURCE elements
+    behind its own.
     """
 
     query: str | None = None
@@ -48,6 +48,7 @@ class Notes:
     requested: datetime | None = None
     origin: tuple[tuple[str, str], ...] = ()
     extra: tuple[tuple[str, str], ...] = ()
+    params: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
 
     def pairs(self) -> Iterator[tuple[str, str]]:
@@ -146,6 +147,7 @@ def _heading(
     yield _HEAD.format(version=version)
     yield info("QUERY_STATUS", status, message)
     yield from (info(name, value) for name, value in notes.pairs())
+    yield from notes.params
     yield from sorted({_SYSTEMS[version][ref] for column in columns if (ref := _system(column))})
     yield "<TABLE>\n"
 

@@ -1,0 +1,389 @@
+"""Simple Image Access 1.0, /sia/v1, through the door, read by astropy, pyvo and STILTS."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import shutil
+import subprocess
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import pyvo
+from astropy import units
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.io.votable import parse
+from astropy.io.votable.tree import TableElement
+from astropy.table import Row, Table
+from astropy.wcs import WCS
+from lxml import etree
+from pyvo.dal.exceptions import DALQueryError
+from quadrangles import corners_of, is_within, points_in, vectors
+from service import Service
+
+QUERY = "/sia/v1/query"
+VOTABLE = "{http://www.ivoa.net/xml/VOTable/v1.3}"
+
+MUST = {
+    "VOX:Image_Title": ("char", "*"),
+    "POS_EQ_RA_MAIN": ("double", None),
+    "POS_EQ_DEC_MAIN": ("double", None),
+    "VOX:Image_Naxes": ("int", None),
+    "VOX:Image_Naxis": ("int", "2"),
+    "VOX:Image_Scale": ("double", "2"),
+    "VOX:Image_Format": ("char", "*"),
+    "VOX:Image_AccessReference": ("char", "*"),
+}
+SHOULD = {
+    "INST_ID": ("char", "*"),
+    "VOX:Image_MJDateObs": ("double", None),
+    "VOX:STC_CoordRefFrame": ("char", "*"),
+    "VOX:STC_CoordEquinox": ("double", None),
+    "VOX:WCS_CoordProjection": ("char", "3"),
+    "VOX:WCS_CoordRefPixel": ("double", "2"),
+    "VOX:WCS_CoordRefValue": ("double", "2"),
+    "VOX:WCS_CDMatrix": ("double", "4"),
+    "VOX:BandPass_ID": ("char", "*"),
+    "VOX:BandPass_Unit": ("char", "*"),
+    "VOX:BandPass_RefValue": ("double", None),
+    "VOX:BandPass_HiLimit": ("double", None),
+    "VOX:BandPass_LoLimit": ("double", None),
+    "VOX:Image_PixFlags": ("char", "*"),
+    "VOX:Image_FileSize": ("int", None),
+}
+"""The words of SIA 1.0 (4.2.5), with datatype and arraysize."""
+
+
+@pytest.fixture(scope="module")
+def everything(image_service: Service) -> Table:
+    """All rows of ivoa.obscore, by TAP."""
+    answer = image_service.sync("SELECT * FROM ivoa.obscore")
+    return parse(io.BytesIO(answer.content)).get_first_table().to_table()
+
+
+def _element(answer: httpx.Response) -> TableElement:
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/xml")
+    document = parse(io.BytesIO(answer.content))
+    assert [resource.type for resource in document.resources] == ["results"]
+    return document.get_first_table()
+
+
+def _ids(answer: httpx.Response) -> set[str]:
+    found = [str(each) for each in _element(answer).to_table()["obs_publisher_did"]]
+    assert len(found) == len(set(found))
+    return set(found)
+
+
+def _statuses(content: bytes) -> list[str | None]:
+    infos = etree.fromstring(content).iter(f"{VOTABLE}INFO")
+    return [info.get("value") for info in infos if info.get("name") == "QUERY_STATUS"]
+
+
+# --- which images are found, by brute force: the region is one of astropy's offset frame around POS
+
+
+def _in_region(points: np.ndarray, pos: tuple[float, float], size: tuple[float, float]) -> np.ndarray:
+    frame = SkyCoord(*pos, unit="deg").skyoffset_frame()
+    at = SkyCoord(points, representation_type="cartesian").transform_to(frame).spherical
+    lon, lat = at.lon.wrap_at(180 * units.deg).deg, at.lat.deg
+    return np.asarray((abs(lon) <= size[0] / 2 + 1e-9) & (abs(lat) <= size[1] / 2 + 1e-9))
+
+
+def _region(pos: tuple[float, float], size: tuple[float, float]) -> np.ndarray:
+    frame = SkyCoord(*pos, unit="deg").skyoffset_frame()
+    half = min(size[0], 360) / 2, min(size[1], 180) / 2
+    lon, lat = np.meshgrid(np.linspace(-half[0], half[0], 101), np.linspace(-half[1], half[1], 101))
+    return np.asarray(SkyCoord(lon.ravel(), lat.ravel(), unit="deg", frame=frame).icrs.cartesian.xyz.value.T)
+
+
+def _expected(image: Row, pos: tuple[float, float], size: tuple[float, float]) -> dict[str, bool]:
+    corners = corners_of(image["s_region"])
+    held = _in_region(points_in(image["s_region"]), pos, size)
+    covered = is_within(corners, _region(pos, size))
+    center = bool(is_within(corners, vectors(np.array([pos[0]]), np.array([pos[1]])))[0])
+    return {
+        "OVERLAPS": bool(held.any() or covered.any()),
+        "ENCLOSED": bool(held.all()),
+        "COVERS": bool(covered.all()),
+        "CENTER": center,
+    }
+
+
+REGIONS = [
+    ((0.3, -40.3), (0.1, 0.1)),
+    ((0.0, -40.0), (0.3, 0.2)),
+    ((359.95, -40.2), (2.0, 1.0)),
+    ((0.7, -39.96), (0.9, 0.9)),
+    ((0.7, -39.96), (1.0, 0.02)),
+    ((0.7, -39.96), (0.001, 2.5)),
+    ((0.7, -39.96), (0.0, 0.0)),
+    ((0.7, -39.96), (0.2, 0.0)),
+    ((120.0, -90.0), (0.2, 0.2)),
+    ((0.0, -90.0), (3.0, 3.0)),
+    ((0.0, 90.0), (3.0, 3.0)),
+    ((200.0, -89.7), (0.1, 1.5)),
+    ((200.0, -89.3), (0.4, 0.4)),
+    ((20.0, -89.9), (1.0, 1.0)),
+    ((0.0, -60.0), (100.0, 41.0)),
+    ((180.0, 0.0), (359.0, 100.0)),
+    ((350.0, 10.0), (200.0, 120.0)),
+    ((77.0, 33.0), (360.0, 180.0)),
+    ((77.0, 33.0), (360.0, 60.0)),
+    ((0.2, 45.0), (40.0, 180.0)),
+]
+
+
+@pytest.mark.parametrize(("pos", "size"), REGIONS)
+def test_images_lie_to_the_region(
+    image_service: Service, everything: Table, pos: tuple[float, float], size: tuple[float, float]
+) -> None:
+    """Each INTERSECT finds what points all over images and region say, by GET and by POST."""
+    asked = {"POS": f"{pos[0]},{pos[1]}", "SIZE": f"{size[0]},{size[1]}", "VERB": 1}
+    wanted = [(str(row["obs_publisher_did"]), _expected(row, pos, size)) for row in everything]
+    for word in ("OVERLAPS", "ENCLOSED", "COVERS", "CENTER"):
+        expected = {did for did, is_so in wanted if is_so[word]}
+        assert _ids(image_service.get(QUERY, INTERSECT=word, **asked)) == expected, word
+    assert _ids(image_service.post(QUERY, **asked, intersect="enclosed")) == {
+        did for did, is_so in wanted if is_so["ENCLOSED"]
+    }
+
+
+def test_one_size_is_both_and_overlaps_is_meant(image_service: Service) -> None:
+    """SIZE=a is SIZE=a,a; without INTERSECT images overlap; parameters are named in any case."""
+    assert _ids(image_service.get(QUERY, pos="0.3,-40.3", Size="0.4", VERB=1)) == _ids(
+        image_service.get(QUERY, POS="0.3,-40.3", SIZE="0.4,0.4", INTERSECT="OVERLAPS", VERB=1)
+    )
+
+
+# --- what is told of them
+
+
+def test_the_columns_are_those_of_the_standard(image_service: Service) -> None:
+    """Each word once, with its type; the least alone where VERB=0; everything of obscore where VERB=3."""
+    region = {"POS": "0.3,-40.3", "SIZE": "0.1"}
+    fields = [list(_element(image_service.get(QUERY, VERB=verb, **region)).fields) for verb in (0, 1, 2, 3)]
+    told = [{field.ucd: (field.datatype, field.arraysize) for field in some} for some in fields]
+    assert told[0] == MUST
+    assert told[2] == told[2] | MUST | SHOULD
+    for less, more in itertools.pairwise(fields):
+        assert {field.name for field in less} < {field.name for field in more}
+        assert len({field.name for field in more}) == len(more)
+    obscore = image_service.sync("SELECT * FROM ivoa.obscore", MAXREC=0)
+    names = {field.name for field in parse(io.BytesIO(obscore.content)).get_first_table().fields}
+    assert names <= {field.name for field in fields[3]}
+    default = _element(image_service.get(QUERY, **region)).fields
+    assert [field.name for field in default] == [field.name for field in fields[2]]
+
+
+def test_what_is_told_is_so(image_service: Service, everything: Table) -> None:
+    """Positions, sizes and the WCS are those of the file that the reply leads to."""
+    stored = {str(row["obs_publisher_did"]): row for row in everything}
+    answer = image_service.get(QUERY, POS="0,0", SIZE="360", TYPE="Atlas")
+    table = _element(answer).to_table()
+    assert len(table) == len(everything)
+    for row in table[::4]:
+        image = stored[str(row["obs_publisher_did"])]
+        assert (row["ra"], row["dec"], row["naxes"]) == (image["s_ra"], image["s_dec"], 2)
+        assert list(row["naxis"]) == [image["s_xel1"], image["s_xel2"]]
+        assert row["dateobs"] == pytest.approx((image["t_min"] + image["t_max"]) / 2)
+        assert row["bandpass_lolimit"] < row["bandpass_refvalue"] < row["bandpass_hilimit"]
+        assert str(row["bandpass"]) == str(image["band"])
+        assert str(row["obs_publisher_did"]).endswith(str(row["title"]).split()[-1])
+        content = httpx.get(str(row["acref"])).content
+        assert 0 <= row["filesize"] - len(content) <= 1000
+        _judge_wcs(row, content)
+
+
+def _judge_wcs(row: Row, content: bytes) -> None:
+    with fits.open(io.BytesIO(content)) as hdus:
+        header = hdus[1].header
+        assert list(row["naxis"]) == [header["NAXIS1"], header["NAXIS2"]]
+        judge = WCS(header)
+    told = WCS(naxis=2)
+    told.wcs.ctype = [f"RA---{row['coord_projection']}", f"DEC--{row['coord_projection']}"]
+    told.wcs.crpix, told.wcs.crval = row["coord_refpixel"], row["coord_refvalue"]
+    told.wcs.cd = np.reshape(row["cdmatrix"], (2, 2))
+    pixels = np.array([[1.0, 1.0], row["naxis"]])
+    assert np.allclose(told.all_pix2world(pixels, 1), judge.all_pix2world(pixels, 1), rtol=0, atol=1e-9)
+    assert str(row["coord_frame"]) == "ICRS"
+    assert list(row["scale"]) == pytest.approx([abs(judge.wcs.cd[0][0])] * 2, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("ALL", True), ("all", True), ("image/fits", True), ("IMAGE/FITS", True), ("application/fits", True),
+        ("image/jpeg,image/fits", True), ("GRAPHIC,image/fits", True), ("image/jpeg", False),
+        ("GRAPHIC", False), ("GRAPHIC-ALL", False), ("GRAPHIC-jpeg,png,gif", False), ("image/png", False),
+        ("text/html", False),
+    ],
+)  # fmt: skip
+def test_formats(image_service: Service, text: str, found: bool) -> None:  # noqa: FBT001  a column of the table
+    """There are images in FITS and in no other format; what there is none of has no rows."""
+    answer = image_service.get(QUERY, POS="0.3,-40.3", SIZE="0.1", FORMAT=text)
+    assert (len(_ids(answer)) > 0) == found
+    assert _statuses(answer.content) == ["OK"]
+
+
+@pytest.mark.parametrize("asked", [{}, {"POS": "nonsense", "VERB": "0"}, {"POS": "1,2", "SIZE": "1"}])
+def test_a_metadata_query_tells_the_parameters(
+    image_service: Service, asked: dict[str, str], assert_valid: Callable[[bytes], None]
+) -> None:
+    """FORMAT=METADATA has all columns, a PARAM for each parameter, and no rows (SIA 1.0, 7.1)."""
+    answer = image_service.get(QUERY, FORMAT="metadata", **asked)
+    assert_valid(answer.content)
+    assert _statuses(answer.content) == ["OK"]
+    table = _element(answer)
+    assert len(table.array) == 0
+    assert {field.ucd for field in table.fields} >= {*MUST, *SHOULD, "pos.outline;obs.field"}
+    params = etree.fromstring(answer.content).findall(f"{VOTABLE}RESOURCE/{VOTABLE}PARAM")
+    values = {param.get("name"): param.get("value") for param in params}
+    assert set(values) == {
+        f"INPUT:{name}" for name in ("POS", "SIZE", "INTERSECT", "FORMAT", "TYPE", "VERB", "MAXREC")
+    }
+    assert (values["INPUT:INTERSECT"], values["INPUT:FORMAT"], values["INPUT:VERB"]) == (
+        "OVERLAPS",
+        "ALL",
+        "2",
+    )
+    options = {
+        param.get("name"): [each.get("value") for each in param.iter(f"{VOTABLE}OPTION")] for param in params
+    }
+    assert options["INPUT:INTERSECT"] == ["COVERS", "ENCLOSED", "CENTER", "OVERLAPS"]
+
+
+def test_parameters_of_image_generation_are_ignored(image_service: Service) -> None:
+    """No image is made to order here, whatever is asked; nor does what no standard names matter."""
+    region = {"POS": "0.3,-40.3", "SIZE": "0.1", "VERB": "1"}
+    generation = {
+        "NAXIS": "10,10", "CFRAME": "GAL", "EQUINOX": "x", "CRPIX": "1", "CRVAL": "a,b", "CDELT": "0",
+        "ROTANG": "", "PROJ": "ZZZ", "nonsense": "1",
+    }  # fmt: skip
+    plain, ordered = image_service.get(QUERY, **region), image_service.get(QUERY, **region, **generation)
+    assert _ids(plain) == _ids(ordered) != set()
+
+
+@pytest.mark.parametrize("maxrec", [0, 1])
+def test_a_cut_reply_says_so(
+    image_service: Service, maxrec: int, assert_valid: Callable[[bytes], None]
+) -> None:
+    """MAXREC rows, and OVERFLOW behind the table."""
+    answer = image_service.get(QUERY, POS="0.3,-40.3", SIZE="1", MAXREC=maxrec)
+    assert_valid(answer.content)
+    assert len(_element(answer).array) == maxrec
+    assert _statuses(answer.content) == ["OK", "OVERFLOW"]
+
+
+# --- what is wrong
+
+GOOD = {"POS": "0.3,-40.3", "SIZE": "0.1"}
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"POS": "1,2"}, "SIZE is missing"),
+    ({"SIZE": "1"}, "POS is missing"),
+    ({}, "POS is missing"),
+    *(
+        ({**GOOD, "POS": text}, "POS")
+        for text in ("", " ", "1", "1,2,3", "1;2", "a,b", "NaN,1", "1,NaN", "Inf,0", "1,1e999", "1,", "٣,1")
+    ),
+    ({**GOOD, "POS": "361,0"}, "(361, 0) is no position"),
+    ({**GOOD, "POS": "-0.1,0"}, "no position"),
+    ({**GOOD, "POS": "0,90.01"}, "no position"),
+    ({**GOOD, "POS": ["1,2", "3,4"]}, "2 times"),
+    *(({**GOOD, "SIZE": text}, "SIZE") for text in ("", "x", "NaN", "-0.1", "1,-1", "1,2,3", "360.1", "Inf")),
+    ({**GOOD, "INTERSECT": "TOUCHES"}, "COVERS, ENCLOSED, CENTER or OVERLAPS"),
+    ({**GOOD, "INTERSECT": ""}, "INTERSECT"),
+    ({**GOOD, "FORMAT": "fits"}, "image/fits"),
+    ({**GOOD, "FORMAT": ""}, "no media type"),
+    ({**GOOD, "VERB": "4"}, "0, 1, 2 or 3"),
+    ({**GOOD, "VERB": "-1"}, "VERB"),
+    ({**GOOD, "VERB": "x"}, "VERB"),
+    ({**GOOD, "TYPE": "Mosaic"}, "TYPE"),
+    ({**GOOD, "MAXREC": "-1"}, "MAXREC"),
+    ({**GOOD, "RESPONSEFORMAT": "docx"}, "docx"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "word"), BAD)
+def test_bad_requests_are_told_in_the_standards_form(
+    image_service: Service, asked: dict[str, Any], word: str, assert_valid: Callable[[bytes], None]
+) -> None:
+    """QUERY_STATUS is ERROR, and its text says what is wrong (SIA 1.0, 4.3)."""
+    answer = image_service.get(QUERY, **asked)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("text/xml")
+    assert_valid(answer.content)
+    infos = etree.fromstring(answer.content).findall(f"{VOTABLE}RESOURCE[@type='results']/{VOTABLE}INFO")
+    assert [(info.get("name"), info.get("value")) for info in infos] == [("QUERY_STATUS", "ERROR")]
+    assert word in (infos[0].text or "")
+
+
+def test_without_images_there_is_no_service(service: Service) -> None:
+    """A release without images has no SIA, and the first page names none."""
+    for name in ("query", "capabilities", "availability"):
+        assert service.get(f"/sia/v1/{name}", **GOOD).status_code == 404
+    assert "/sia/v1" not in service.get("/").text
+
+
+# --- the documents, and clients
+
+
+def test_the_capabilities(image_service: Service, assert_valid: Callable[[bytes], None]) -> None:
+    """A capability for each type of service; its URL takes parameters, and its test query finds an image."""
+    document = image_service.get("/sia/v1/capabilities").content
+    assert_valid(document)
+    found = etree.fromstring(document).findall("capability[@standardID='ivo://ivoa.net/std/SIA']")
+    assert found
+    for capability in found:
+        url = capability.findtext("interface/accessURL")
+        assert url[-1] in "?&"
+        pos = ",".join(capability.findtext(f"testQuery/pos/{axis}") for axis in ("long", "lat"))
+        size = capability.findtext("testQuery/size/long")
+        assert len(_ids(httpx.get(f"{url}POS={pos}&SIZE={size}&VERB=1"))) > 0
+    assert b"true" in image_service.get("/sia/v1/availability").content
+    assert f"{image_service.url}{QUERY}?" in image_service.get("/").text
+
+
+def test_pyvo_finds_images(image_service: Service) -> None:
+    """By pyvo's own names: position, scale, WCS, bandpass, and the image itself."""
+    images = pyvo.dal.SIAService(f"{image_service.url}{QUERY}?")
+    found = images.search(pos=(0.7, -39.96), size=(0.1, 0.1), intersect="covers", format="image/fits")
+    assert len(found) == 3
+    record = found[0]
+    assert (record.format, record.naxes, record.coord_projection) == ("image/fits", 2, "TAN")
+    assert record.pos.separation(SkyCoord(0.7, -39.96, unit="deg")).deg < 0.7
+    assert record.scale.shape == (2,)
+    assert record.cdmatrix.shape == (2, 2)
+    assert record.bandpass_lolimit.unit == units.m
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        with fits.open(io.BytesIO(httpx.get(record.getdataurl()).content)) as hdus:
+            assert WCS(hdus[1].header).footprint_contains(SkyCoord(0.7, -39.96, unit="deg"))
+    with pytest.raises(DALQueryError, match="MAXREC must be"):
+        images.search(pos=(0.3, -40.3), size=1, MAXREC="x")
+
+
+@pytest.mark.skipif(shutil.which("stilts") is None, reason="STILTS is not installed")
+@pytest.mark.parametrize(("kind", "url"), [("sia1", f"{QUERY}?"), ("sia2", "/sia/v2/query")])
+def test_stilts_searches_many_places(image_service: Service, tmp_path: Path, kind: str, url: str) -> None:
+    """`stilts coneskymatch` asks for the images of each of a list of positions."""
+    places = tmp_path / "places.csv"
+    places.write_text("ra,dec\n0.7,-39.96\n120,-89.95\n200,10\n")
+    done = subprocess.run(
+        [
+            "stilts", "coneskymatch", f"in={places}", "ifmt=csv", "ra=ra", "dec=dec", "sr=0.05", "find=all",
+            f"servicetype={kind}", f"serviceurl={image_service.url}{url}",
+            "erract=abort", "ofmt=csv", "ocmd=keepcols obs_publisher_did",
+        ],
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    assert len(done.stdout.decode().split()[1:]) == 6

@@ -1,0 +1,35 @@
+"""Whole images (SIA 1.0, 3: the type Atlas): what their rows tell, and where their files are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vo.images.tables import FILE, LINKS
+from vo.sia.v1.region import Region
+
+Arrays = Mapping[str, pa.Array]
+"""Columns by their names, all of one length."""
+
+NEEDS = ("obs_collection", "obs_id", "access_url", "access_estsize", "s_ra", "s_dec", "s_xel1", "s_xel2")
+"""The columns of obscore from which the rows are made."""
+
+
+def whole(stored: Arrays, _region: Region | None) -> Arrays:
+    """What is told of each image, from the columns of obscore.
+
+    `ra` and `dec` are of its centre, in degrees; `crpix1` and `crpix2` are its reference pixel, where that is
+    known; `kbyte` is its size.
+    """
+    return {
+        "title": pc.binary_join_element_wise(stored["obs_collection"], stored["obs_id"], " "),
+        "acref": pc.replace_substring(stored["access_url"], LINKS, FILE),
+        "kbyte": stored["access_estsize"],
+        "ra": stored["s_ra"],
+        "dec": stored["s_dec"],
+        "naxis1": stored["s_xel1"],
+        "naxis2": stored["s_xel2"],
+        **{name: stored[f"wcs_{name}"] for name in ("crpix1", "crpix2") if f"wcs_{name}" in stored},
+    }
