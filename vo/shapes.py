@@ -21,6 +21,7 @@ _NARROWEST = 1e-7
 """Degrees to which a range without any width is widened: a polygon needs an inside."""
 
 _FEWEST_VERTICES = 3
+_WHOLE_SKY = (0.0, 360.0, -90.0, 90.0)
 
 Point = tuple[float, float]
 
@@ -34,6 +35,11 @@ class Shape:
 
     word: str
     numbers: tuple[float, ...]
+
+    @property
+    def is_whole_sky(self) -> bool:
+        """Whether it leaves nothing out."""
+        return self.word == "RANGE" and self.numbers == _WHOLE_SKY
 
     def parts(self) -> Iterator[tuple[str, tuple[float, ...]]]:
         """The circles and polygons that make it: their words and numbers."""
