@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from vo.adql import advice, coordinate_systems, frames, kinds
+from vo.adql import advice, coordinate_systems, coverage, frames, kinds
 from vo.adql.constants import constant
 from vo.adql.functions import FUNCTIONS, Function
 from vo.adql.kinds import Kind, kind_of, united
@@ -35,6 +35,7 @@ _RESULTS: dict[str, Column] = {
     "point": kinds.POINT,
     "circle": kinds.CIRCLE,
     "polygon": kinds.POLYGON,
+    "moc": kinds.MOC,
 }
 
 
@@ -61,6 +62,9 @@ def read(reader: Reader, node: exp.Expr) -> exp.Expr:
     if function.coosys:
         frame = coordinate_systems.of_shape(reader, arguments, frame)
     elif name in _OF_TWO_SHAPES:
+        covered = coverage.in_moc(reader, node)
+        if covered is not None:
+            return covered
         arguments = coordinate_systems.agreeing(reader, arguments)
     node.set("expressions", arguments)
     if name in _REWRITTEN:
@@ -235,6 +239,7 @@ def _in_unit(reader: Reader, node: exp.Expr) -> exp.Expr:
 _REWRITTEN: Mapping[str, Callable[[Reader, exp.Expr], exp.Expr]] = {
     "REGION": region,
     "IN_UNIT": _in_unit,
+    "MOC": coverage.moc,
     **USER_DEFINED,
     **dict.fromkeys(("BIT_AND", "BIT_OR", "BIT_XOR", "BIT_NOT"), bits),
 }

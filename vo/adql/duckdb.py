@@ -58,6 +58,8 @@ _FUNCTIONS: Mapping[str, str] = {
     "REGION_CONTAINS": "vo_contains(CAST({0} AS DOUBLE[]), CAST({1} AS DOUBLE[]))",
     "REGIONS_MEET": "vo_intersects(CAST({0} AS DOUBLE[]), CAST({1} AS DOUBLE[]))",
     "REGION_AREA": "vo_area(CAST({0} AS DOUBLE[]))",
+    "MOC_COVERS": "vo_moc_covers({0}, {1})",
+    "MOC_AREA": "vo_moc_area({0})",
     "REGION_CENTROID": "vo_centroid(CAST({0} AS DOUBLE[]))",
     "CAST_SMALLINT": "CAST({0} AS SMALLINT)",
     "CAST_INTEGER": "CAST({0} AS INTEGER)",
@@ -158,6 +160,8 @@ class _Generator(DuckDBGenerator):
         if name in ("CAST_CHAR", "CAST_VARCHAR"):
             return self._cast_text(node)
         arguments = [self.sql(argument) for argument in node.arguments]
+        if name == "IN_MOC":
+            return duckdb_sphere.in_moc(arguments[0], node.meta["moc"])
         if name in _WRITTEN_OUT:
             return _WRITTEN_OUT[name](*arguments)
         template = _FUNCTIONS.get(name)

@@ -1,10 +1,32 @@
-"""Polygons in the SQL of DuckDB that a query turns: arrays lon1, lat1, lon2, …, all in degrees.
+"""Places in MOCs in the SQL of DuckDB, and polygons that a query turns: lon1, lat1, lon2, …, all in degrees.
 
 Written as an expression of list functions: DuckDB takes twice as long to bind one for each around it, so
 that what needs more than a few of them is a function of vo.db.duckdb_regions instead.
 """
 
 from __future__ import annotations
+
+from vo.adql.coverage import FEW_RANGES, lists
+from vo.moc import Moc
+from vo.moc.moc import shift
+
+
+def in_moc(cell: str, moc: Moc) -> str:
+    """Whether a cell of order 29 is in a MOC.
+
+    A look-up in tables of hashes reads 20 million rows in half the time that a tree of comparisons takes, and
+    stands wherever a condition does; a join with the ranges is faster yet, but only where AND demands it.
+    """
+    if not len(moc.ranges):
+        return f"({cell} <> {cell})"
+    if len(moc.ranges) <= FEW_RANGES:
+        terms = [f"{cell} BETWEEN {low} AND {high - 1}" for low, high in moc.ranges.tolist()]
+    else:
+        terms = [
+            f"({cell} >> {shift(order)}) IN (SELECT UNNEST(CAST({cells.tolist()} AS BIGINT[])))"
+            for order, cells in lists(moc)
+        ]
+    return f"({' OR '.join(terms)})"
 
 
 def turned(polygon: str, *matrix: str) -> str:

@@ -21,6 +21,7 @@ _KINDS: Mapping[str, frozenset[Kind]] = {
     "region": REGIONS,
     "shape": SHAPES,
     "time": frozenset({Kind.TIME}),
+    "MOC": frozenset({Kind.MOC}),
 }
 
 
@@ -146,11 +147,11 @@ _GEOMETRY = (
     ),
     Function("BOX", (("number",) * 4, ("point", "number", "number")), "polygon", coosys=True, feature=_GEO),
     Function("REGION", (("text",),), "region", literal=(0,), feature=_GEO),
-    Function("INTERSECTS", (("shape", "shape"),), "int", feature=_GEO),
-    Function("AREA", (("shape",),), "double", "deg**2", feature=_GEO),
+    Function("INTERSECTS", (("shape", "shape"), ("point", "MOC"), ("MOC", "point")), "int", feature=_GEO),
+    Function("AREA", (("shape",), ("MOC",)), "double", "deg**2", feature=_GEO),
     Function("CENTROID", (("shape",),), "point", feature=_GEO),
     Function("COORDSYS", (("shape",),), "text", feature=_GEO),
-    Function("CONTAINS", (("shape", "region"),), "int", feature=_GEO),
+    Function("CONTAINS", (("shape", "region"), ("point", "MOC")), "int", feature=_GEO),
     Function("DISTANCE", (("point", "point"), ("number",) * 4), "double", "deg", feature=_GEO),
     Function("COORD1", (("point",),), "double", "deg", feature=_GEO),
     Function("COORD2", (("point",),), "double", "deg", feature=_GEO),
@@ -289,6 +290,15 @@ _USER_DEFINED = (
         "double",
         ("ivo_normal_random(mu DOUBLE, sigma DOUBLE) -> DOUBLE",),
         "A random number of the normal distribution.",
+    ),
+    _user_defined(
+        "MOC",
+        (("text",), ("integer", "shape")),
+        "moc",
+        ("MOC(moc VARCHAR) -> MOC", "MOC(maxOrder INTEGER, geo REGION) -> MOC"),
+        "A multi-order coverage map for CONTAINS, INTERSECTS and AREA: in writing, such as 6/1,2 7/40-45, "
+        "or the HEALPix cells of an order that have some of a shape in numbers in them.",
+        literal=(0,),
     ),
     _user_defined(
         "ivo_hms_to_degrees",

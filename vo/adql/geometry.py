@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from vo.adql import frames, kinds, regions, sphere
+from vo.adql import coverage, frames, kinds, regions, sphere
 from vo.adql.boxes import box
 from vo.adql.constants import constant
 from vo.adql.crossmatch import add_cells
@@ -15,6 +15,7 @@ from vo.adql.kinds import Kind, kind_of
 from vo.adql.nodes import (
     Angle,
     Call,
+    Covered,
     Flag,
     Inside,
     Place,
@@ -40,9 +41,9 @@ _MIRRORED: Mapping[type[exp.Expr], type[exp.Expr]] = {
 
 def compile_geometry(tree: exp.Query) -> bool:
     """Rewrite every geometric function of `tree`; whether a stored index takes part."""
-    found = collected(tree, Call, exp.Select, exp.Between, *_MIRRORED)
+    found = collected(tree, Call, Covered, exp.Select, exp.Between, *_MIRRORED)
     functions = [node for node in found if isinstance(node, Call) and node.this in _FUNCTIONS]
-    if not functions:
+    if not functions and not any(isinstance(node, Covered) for node in found):
         return False
     for function in reversed(functions):
         _put(function, _FUNCTIONS[function.this](function))
@@ -111,6 +112,11 @@ def _coordinate(node: Call) -> exp.Expr:
     return exp.Paren(this=place.this if node.this == "COORD1" else place.expression)
 
 
+def _area(node: Call) -> exp.Expr:
+    shape = node.arguments[0]
+    return coverage.area(shape) if kind_of(described(shape)) is Kind.MOC else regions.area(shape)
+
+
 def _frame_name(shape: exp.Expr) -> exp.Expr:
     frame = described(shape).frame
     return exp.Literal.string("ICRS" if frame is None else frame.name)
@@ -129,7 +135,7 @@ _FUNCTIONS: Mapping[str, Callable[[Any], exp.Expr]] = {
     "COORD2": _coordinate,
     "IVO_GEOM_TRANSFORM": frames.transformed,
     "COORDSYS": lambda node: _frame_name(node.arguments[0]),
-    "AREA": lambda node: regions.area(node.arguments[0]),
+    "AREA": _area,
     "CENTROID": lambda node: regions.centroid(node.arguments[0]),
 }
 # What angles and conditions of places are written out as.
@@ -137,6 +143,7 @@ _WRITTEN_OUT: Mapping[type[exp.Expr], Callable[[Any], exp.Expr]] = {
     Inside: sphere.inside,
     Within: sphere.within,
     Angle: sphere.distance,
+    Covered: coverage.written,
 }
 
 

@@ -21,6 +21,7 @@ class Kind(Enum):
     CIRCLE = "a circle"
     POLYGON = "a polygon"
     REGION = "a region"
+    MOC = "a MOC"
     ARRAY = "an array"
     NULL = "NULL"
     CONDITION = "a condition"
@@ -38,6 +39,7 @@ _SCALARS: Mapping[str, Kind] = {"float": Kind.REAL, "double": Kind.REAL, "boolea
 # What no catalogue publishes: the kinds of NULL and of a condition are told by an xtype of our own.
 _XTYPES: Mapping[str | None, Kind] = {
     "timestamp": Kind.TIME,
+    "moc": Kind.MOC,
     "null": Kind.NULL,
     "condition": Kind.CONDITION,
 }
@@ -55,6 +57,7 @@ TIME = Column("", "char", "*", xtype="timestamp")
 POINT = Column("", "double", "2", xtype="point", unit="deg", ucd="pos.eq")
 CIRCLE = Column("", "double", "3", xtype="circle", unit="deg", ucd="pos.outline")
 POLYGON = Column("", "double", "*", xtype="polygon", unit="deg", ucd="pos.outline")
+MOC = Column("", "char", "*", xtype="moc", ucd="pos.outline")
 
 
 def kind_of(column: Column) -> Kind:

@@ -58,6 +58,12 @@ class Inside(exp.Expression):
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
 
 
+class Covered(exp.Expression):
+    """Whether a Place is in the MOC `expression`; `index` computes the cell of order 29 that holds it."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True, "index": True}
+
+
 class Spread(exp.Expression):
     """A table (`this`) with each row once for every cell near its unit vector (`expressions`).
 

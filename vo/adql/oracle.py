@@ -34,6 +34,7 @@ from vo.adql.oracle_tree import is_cut, prepare
 from vo.adql.problems import refusing_at
 from vo.adql.quoting import quoted_column, quoted_identifier
 
+_MOST_RANGES = 1_000  # of a MOC
 _LONGEST_PATTERN = 512  # bytes of a regular expression (ORA-12733)
 _SMALLEST, _LARGEST = 1e-130, 1e126  # the range of NUMBER
 _TIME_FORMAT = "YYYY-MM-DD HH24:MI:SS.FF6"
@@ -342,6 +343,15 @@ class _Generator(OracleGenerator):
         days = since if node.this == "IVO_TO_MJD" else f"({since} + 2400000.5)"
         return f"CAST({days} AS BINARY_DOUBLE)"
 
+    def adql_in_moc(self, node: Call) -> str:
+        """Whether a cell is in a MOC, by its ranges."""
+        ranges = node.meta["moc"].ranges.tolist()
+        if len(ranges) > _MOST_RANGES:
+            refuse(f"A MOC of more than {_MOST_RANGES} ranges")
+        cell = self.sql(node.arguments[0])
+        terms = [f"{cell} BETWEEN {low} AND {high - 1}" for low, high in ranges]
+        return f"({' OR '.join(terms) or f'{cell} <> {cell}'})"
+
     def adql_joined_strings(self, node: Call) -> str:
         """The strings of a group joined, in their order; too long a string is an error (ORA-01489)."""
         text, delimiter = node.arguments
@@ -383,6 +393,7 @@ _METHODS: Mapping[str, str] = {
     "TRUNCATE": "adql_rounded",
     "COALESCE": "adql_coalesce",
     "SHIFT_RIGHT": "adql_shifted",
+    "IN_MOC": "adql_in_moc",
     "IVO_TO_MJD": "adql_days",
     "IVO_TO_JD": "adql_days",
     "IVO_STRING_AGG": "adql_joined_strings",

@@ -84,6 +84,8 @@ _REFUSED: Mapping[str, str] = {
     "INSIDE": "CONTAINS with a polygon that depends on the row",
     "REGION_CONTAINS": "CONTAINS of two shapes that both depend on the row",
     "REGIONS_MEET": "INTERSECTS of two shapes that both depend on the row",
+    "MOC_COVERS": "CONTAINS with the MOC of a row",
+    "MOC_AREA": "AREA of the MOC of a row",
     "REGION_AREA": "AREA of a polygon that depends on the row",
     "REGION_CENTROID": "CENTROID of a polygon that depends on the row",
     "SHAPE_IN_WORDS": "A region in words",

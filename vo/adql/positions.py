@@ -7,12 +7,26 @@ import math
 from sqlglot import exp
 
 from vo.adql.constants import constant
-from vo.adql.kinds import POLYGON
-from vo.adql.nodes import Place, call, duplicate, number
+from vo.adql.kinds import DOUBLE, POLYGON
+from vo.adql.nodes import Call, Place, call, describe, duplicate, number
 from vo.adql.scopes import Source
 
 _AXES = ("unit_x", "unit_y", "unit_z")
 _DEGREE = math.pi / 180
+
+
+def place_in(arguments: list[exp.Expr]) -> Place:
+    """The position that the arguments give: two numbers, or a point."""
+    if len(arguments) == 1:
+        point = arguments[0]
+        while isinstance(point, exp.Paren):
+            point = point.this
+        if isinstance(point, Call) and point.this == "POINT":
+            arguments = point.arguments
+        else:
+            both = (describe(call(name, duplicate(point)), DOUBLE) for name in ("COORD1", "COORD2"))
+            return Place(this=next(both), expression=next(both))
+    return Place(this=duplicate(arguments[0]), expression=duplicate(arguments[1]))
 
 
 def key_of(place: Place) -> Source | None:

@@ -14,7 +14,8 @@ from sqlglot import exp
 
 from vo.adql import kinds
 from vo.adql.constants import constant
-from vo.adql.nodes import Call, Inside, Place, Within, conjuncts, describe, duplicate, joins, number
+from vo.adql.coverage import moc_of
+from vo.adql.nodes import Call, Covered, Inside, Place, Within, conjuncts, describe, duplicate, joins, number
 from vo.adql.polygons import constant_polygon
 from vo.adql.positions import index_around, stored_beside
 from vo.adql.scopes import Source
@@ -60,12 +61,22 @@ def _narrow(condition: exp.Expr) -> bool:
     return found
 
 
+def _around_moc(node: Covered) -> exp.Expr | None:
+    moc, index = moc_of(node), stored_beside(node.this)
+    if moc is None or index is None or not len(moc.ranges):
+        return None
+    low, high = moc.ranges.T
+    return _between(index, merged(low, high, _negligible_gap(index.meta["scanned"])))
+
+
 _Cone = tuple[float | None, float | None, float | None]
 """Longitude, latitude and radius in degrees; None for what depends on rows."""
 
 
 def _ranges(node: exp.Expr) -> exp.Expr | None:
     """The ranges of what `node` demands of a stored position, or None where it demands nothing known."""
+    if isinstance(node, Covered):
+        return _around_moc(node)
     for index, (lon, lat, radius) in _cones(node):
         if lon is None or lat is None or radius is None or not 0 <= radius <= _MAX_RADIUS:
             continue

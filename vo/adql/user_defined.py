@@ -11,10 +11,9 @@ from vo.adql import astrometry, coordinate_systems, frames, healpix, kinds, sexa
 from vo.adql.constants import constant
 from vo.adql.definitions import defined, let
 from vo.adql.kinds import Kind, kind_of
-from vo.adql.nodes import Call, Flag, Place, call, describe, described, duplicate, number, target
-from vo.adql.positions import key_of, stored_column
+from vo.adql.nodes import Flag, call, describe, described, duplicate, number, target
+from vo.adql.positions import key_of, place_in, stored_column
 from vo.adql.problems import span_of
-from vo.adql.regions import unwrapped
 from vo.adql.spatial_index import ORDER, cell_of
 from vo.adql.sphere import RIGHT_ANGLE
 from vo.catalog import Column, Frame, frames_agree
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 def healpix_index(reader: Reader, node: exp.Expr) -> exp.Expr:
     """ivo_healpix_index: a number, bits of the index stored beside a main position, or computed."""
     order = _order(reader, node)
-    place = _place([coordinate_systems.in_icrs(reader, value) for value in node.expressions[1:]])
+    place = place_in([coordinate_systems.in_icrs(reader, value) for value in node.expressions[1:]])
     lon, lat = constant(place.this), constant(place.expression)
     source = key_of(place)
     if order is None:
@@ -62,18 +61,6 @@ def _order(reader: Reader, node: exp.Expr) -> int | None:
         rule="UDF catalogue 1.2",
     )
     return None
-
-
-def _place(arguments: list[exp.Expr]) -> Place:
-    """The position that the arguments give: two numbers, or a point."""
-    if len(arguments) == 1:
-        point = unwrapped(arguments[0])
-        if isinstance(point, Call) and point.this == "POINT":
-            arguments = point.arguments
-        else:
-            both = (describe(call(name, duplicate(point)), kinds.DOUBLE) for name in ("COORD1", "COORD2"))
-            return Place(this=next(both), expression=next(both))
-    return Place(this=duplicate(arguments[0]), expression=duplicate(arguments[1]))
 
 
 def no_case_match(_: Reader, node: exp.Expr) -> exp.Expr:

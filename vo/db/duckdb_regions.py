@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
+from vo.moc import columns as mocs
 from vo.regions import columns
 
 _SHAPE = "DOUBLE[]"
@@ -15,6 +16,8 @@ _FUNCTIONS: Mapping[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
     "vo_inside": (columns.inside, ("DOUBLE", "DOUBLE", "DOUBLE", _SHAPE), "BOOLEAN"),
     "vo_contains": (columns.contains, (_SHAPE, _SHAPE), "BOOLEAN"),
     "vo_intersects": (columns.intersects, (_SHAPE, _SHAPE), "BOOLEAN"),
+    "vo_moc_covers": (mocs.covers, ("VARCHAR", "BIGINT"), "BOOLEAN"),
+    "vo_moc_area": (mocs.area, ("VARCHAR",), "DOUBLE"),
     "vo_area": (columns.area, (_SHAPE,), "DOUBLE"),
     "vo_centroid": (columns.centroid, (_SHAPE,), _SHAPE),
 }

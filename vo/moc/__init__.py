@@ -1,4 +1,4 @@
-"""Multi-order coverage maps of space (IVOA MOC 2.0): sets of HEALPix cells, and their three forms in writing."""
+"""Multi-order coverage maps of space (IVOA MOC 2.0): sets of HEALPix cells, in three forms."""
 
 from vo.moc.files import fits_bytes, read_fits
 from vo.moc.moc import FINEST, Moc

@@ -77,9 +77,9 @@ def _from_uniq(order: int, numbers: Cells) -> Moc:
         raise UsageError("The MOC has numbers (UNIQ) that no cell has.")
     # Exact: the logarithm of a double is off only where the number is no cell of the order that it tells.
     depths = (np.frexp(numbers.astype(np.float64))[1] - 3) // 2
-    depths -= 4 * 4**depths.astype(np.int64) > numbers
-    cells = numbers - 4 * 4**depths.astype(np.int64)
-    if (cells >= 12 * 4**depths.astype(np.int64)).any():
+    depths -= 4 * 4 ** depths.astype(np.int64) > numbers
+    cells = numbers - 4 * 4 ** depths.astype(np.int64)
+    if (cells >= 12 * 4 ** depths.astype(np.int64)).any():
         raise UsageError("The MOC has numbers (UNIQ) that no cell has.")
     if depths.max(initial=0) > order:
         raise UsageError(f"The MOC has cells of order {depths.max()}, finer than the {order} that it names.")

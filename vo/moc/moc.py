@@ -1,11 +1,11 @@
-"""A set of HEALPix cells (nested) as sorted ranges of cells of order 29, on which all operations are short."""
+"""A set of HEALPix cells (nested) as sorted ranges of cells of order 29."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,7 @@ class Moc:
     @property
     def area_deg2(self) -> float:
         """Square degrees."""
-        return self.cell_count / ALL_CELLS * _SKY_DEG2
+        return float(self.cell_count / ALL_CELLS * _SKY_DEG2)
 
     def cells(self) -> dict[int, Cells]:
         """The fewest cells that make it up, by order (MOC 2.0, 3.2: a cell stands for four full ones)."""
@@ -120,6 +120,10 @@ class Moc:
         return Moc(max(self.order, other.order), joined(found))
 
 
+@overload
+def shift(order: int) -> int: ...
+@overload
+def shift(order: Cells) -> Cells: ...
 def shift(order: int | Cells) -> int | Cells:
     """The bits by which the number of a cell is longer at the finest order."""
     return 2 * (FINEST - order)

@@ -14,16 +14,21 @@ from vo.moc.moc import FINEST, Cells, Moc, joined, shift
 MOST_RANGES = 1_000_000
 """Ranges of one MOC at the most, as they are written."""
 
-_TOKEN = re.compile(r"\s*,?\s*(?:(?P<order>[0-9]{1,9})\s*/|(?P<low>[0-9]{1,19})(?:-(?P<high>[0-9]{1,19}))?(?=[\s,]|$))")
+_TOKEN = re.compile(
+    r"\s*,?\s*(?:(?P<order>[0-9]{1,9})\s*/|(?P<low>[0-9]{1,19})(?:-(?P<high>[0-9]{1,19}))?(?=[\s,]|$))"
+)
 _REST = re.compile(r"\s*,?\s*\Z")
 _SHOWN = 20
+WRITTEN = "Write a MOC like 5/12 6/50-53,60."
+"""What a message advises."""
 
 
 class MocSyntaxError(UsageError):
     """A MOC that cannot be read; `offset` is the place in its text."""
 
     def __init__(self, message: str, offset: int) -> None:
-        super().__init__(f"{message} (character {offset + 1} of the MOC).", hint="Write a MOC like 5/12 6/50-53,60.")
+        super().__init__(f"{message} (character {offset + 1} of the MOC).", hint=WRITTEN)
+        self.told = message
         self.offset = offset
 
 
@@ -57,7 +62,10 @@ def read_ascii(text: str) -> Moc:
 
 def _unread(text: str, place: int) -> tuple[str, int]:
     place += len(text[place:]) - len(text[place:].lstrip(" \t\r\n,"))
-    return f"{text[place : place + _SHOWN]!r} is neither an order like 6/ nor a cell nor a range like 5-8", place
+    return (
+        f"{text[place : place + _SHOWN]!r} is neither an order like 6/ nor a cell nor a range like 5-8",
+        place,
+    )
 
 
 def _order(digits: str, offset: int) -> int:
@@ -116,7 +124,9 @@ def read_json(text: str) -> Moc:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"The MOC is no JSON: {str(error)[:100]}.") from error
     if not isinstance(raw, dict) or not raw:
-        raise UsageError("A MOC in JSON is an object of lists of cells by order.", hint='Send {"5": [12, 13]}.')
+        raise UsageError(
+            "A MOC in JSON is an object of lists of cells by order.", hint='Send {"5": [12, 13]}.'
+        )
     found, finest = [], 0
     for name, cells in raw.items():
         order = _json_order(name)
