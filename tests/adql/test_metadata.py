@@ -198,6 +198,8 @@ FORMS = {
         "SELECT ivo_histogram(mag_g, 15, 25, 10) FROM stars"
     ),
     "ivo_normal_random(mu DOUBLE, sigma DOUBLE) -> DOUBLE": "SELECT ivo_normal_random(0, mag_r) FROM stars",
+    "MOC(moc VARCHAR) -> MOC": "SELECT CONTAINS(POINT(ra, dec), MOC('3/5,7-9')) FROM stars",
+    "MOC(maxOrder INTEGER, geo REGION) -> MOC": "SELECT MOC(5, BOX(1, 2, 3, 4)) FROM extra",
     "ivo_hms_to_degrees(hms VARCHAR) -> DOUBLE": "SELECT ivo_hms_to_degrees(name) FROM stars",
     "ivo_dms_to_degrees(dms VARCHAR) -> DOUBLE": "SELECT ivo_dms_to_degrees(name) FROM stars",
     "ivo_string_agg(expression VARCHAR, delimiter VARCHAR) -> VARCHAR": (
