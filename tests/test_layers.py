@@ -16,7 +16,7 @@ adql | db votable | sample | formats tablefiles | images
 auth dali literals access compression | page shapes | vosi uws
 context
 delivery resources uploads
-tap scs sia soda datalink cutout footprint anomaly portal
+tap scs sia soda datalink cutout footprint anomaly portal watch
 jobs
 sweep
 home | status

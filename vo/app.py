@@ -32,8 +32,9 @@ from vo.status.state import Observer
 from vo.tap import endpoints as tap
 from vo.tap.schema import describe
 from vo.uws.endpoints import file_routes
+from vo.watch import endpoints as watch
 
-SERVICES = (home, status, tap, scs, sia, sia_v1, soda, datalink, cutout, footprint, anomaly)
+SERVICES = (home, status, tap, scs, sia, sia_v1, soda, datalink, cutout, footprint, anomaly, watch)
 """The services, each a module whose `routes` are its resources."""
 
 DRAIN_S = 2

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from redis import Redis
 
 from vo import __version__, log
 from vo.app import run_web
@@ -32,9 +36,12 @@ from vo.load import (
 )
 from vo.load import describe as describe_file
 from vo.sample import write_images, write_sample, write_tile_list
-from vo.serve import serve
+from vo.serve import serve, state_url_of
 from vo.sweep import sweep
 from vo.tap.schema import describe
+from vo.watch.checkpoint import read_model
+from vo.watch.streams import Keys
+from vo.watch.watcher import Watcher, WatchOptions
 from vo.worker import run_worker
 
 EPILOG = """\
@@ -52,7 +59,7 @@ Your own tables:
 Every setting is a VO_* variable; the README lists them all.
 """
 
-LOAD_IMAGES, LOAD_TILES = "load images", "load tiles"
+LOAD_IMAGES, LOAD_TILES, WATCH = "load images", "load tiles", "anomaly watch"
 """The commands of two words."""
 
 SAMPLE = "sim1"
@@ -83,7 +90,7 @@ def _joined(arguments: Sequence[str]) -> list[str]:
     """The arguments with two words that make one command in one; a directory so called is `./images`."""
     words = list(arguments)
     command = " ".join(words[:2])
-    return [command, *words[2:]] if command in (LOAD_IMAGES, LOAD_TILES) else words
+    return [command, *words[2:]] if command in (LOAD_IMAGES, LOAD_TILES, WATCH) else words
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -145,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     publisher = command("publish", _publish, "Publish tables that are in Oracle already.")
     publisher.add_argument("source", type=Path, metavar="DIR", help="directory with release.yaml")
     publisher.add_argument("--owner", help="schema of Oracle with the tables (default: the account's own)")
+    _add_watch(command)
     command("check", _check, "Say whether settings, servers and releases are in order.")
     return parser
 
@@ -162,6 +170,38 @@ def _add_servers(command: Callable[..., _Command]) -> None:
     worker.add_argument("--lane", choices=LANES, required=True, help="the lane to work on")
     sweeper = command("sweep", _sweep, "Mend lost jobs, destroy expired ones, remove orphaned files.")
     sweeper.add_argument("--every", type=int, metavar="S", help="repeat every S seconds (default: once)")
+
+
+def _add_watch(command: Callable[..., _Command]) -> None:
+    usual = WatchOptions()
+    watcher = command(WATCH, _watch, "Score new rows as they come, and tell of the strange ones.")
+    watcher.add_argument("model", type=Path, metavar="MODEL", help="file of a model, as a run left it")
+    watcher.add_argument("--name", required=True, help="name of the watch, part of the names of its streams")
+    watcher.add_argument(
+        "--threshold", type=float, default=usual.threshold, help="score of an anomaly (default: %(default)s)"
+    )
+    watcher.add_argument(
+        "--window", type=int, default=usual.window, help="rows that trees grow from (default: %(default)s)"
+    )
+    watcher.add_argument(
+        "--every", type=int, default=usual.every, help="rows between renewals (default: %(default)s)"
+    )
+    watcher.add_argument(
+        "--trees",
+        type=int,
+        default=usual.trees,
+        help="trees renewed at a time; 0: none (default: %(default)s)",
+    )
+    watcher.add_argument(
+        "--batch", type=int, default=usual.batch, help="entries taken at a time (default: %(default)s)"
+    )
+    watcher.add_argument(
+        "--claim",
+        type=float,
+        default=usual.claim_s,
+        metavar="S",
+        help="seconds after which the rows of a silent watcher are taken over (default: %(default)s)",
+    )
 
 
 def _serve(options: argparse.Namespace, config: Config) -> None:
@@ -289,6 +329,25 @@ def _images_loaded(config: Config, source: Path, **options: Any) -> LoadedImages
 
 def _publish(options: argparse.Namespace, config: Config) -> None:
     _say(f"{publish(options.source, config, owner=options.owner)}\n")
+
+
+def _watch(options: argparse.Namespace, config: Config) -> None:
+    how = WatchOptions(
+        threshold=options.threshold,
+        window=options.window,
+        every=options.every,
+        trees=options.trees,
+        claim_s=options.claim,
+        batch=options.batch,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    with Redis.from_url(config.state_url or state_url_of(config.data_dir)) as state:
+        watcher = Watcher(
+            state, Keys(options.name), read_model(options.model), how, config.data_dir / "watch"
+        )
+        watcher.run(stop)
 
 
 def _check(_options: argparse.Namespace, config: Config) -> None:

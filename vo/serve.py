@@ -279,6 +279,21 @@ def _locked(data_dir: Path) -> Iterator[IO[str]]:
         yield file
 
 
+def state_url_of(data_dir: Path) -> str:
+    """The Redis of jobs of the `vo serve` on that directory; ConfigError: none is at work there."""
+    try:
+        with (data_dir / "serve.lock").open() as file:
+            _, *run_dir = file.read().split("\n")
+    except FileNotFoundError:
+        run_dir = []
+    socket = Path(run_dir[0], "state.sock") if run_dir else Path()
+    if not socket.is_socket():
+        raise ConfigError(
+            f"No `vo serve` is at work on {data_dir}.", hint="Start it first, or set VO_STATE_URL."
+        )
+    return f"unix://{socket}"
+
+
 def _remember(lock: IO[str], run_dir: str) -> None:
     """Write down who serves and where, after clearing up behind a supervisor that was killed."""
     lock.seek(0)

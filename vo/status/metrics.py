@@ -7,8 +7,9 @@ requests, who waits at it) is that of the web server that answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
+from operator import attrgetter
 
 from prometheus_client import CollectorRegistry, Metric, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -19,6 +20,7 @@ from vo import __version__
 from vo.status.state import Status
 from vo.uws.census import Census, LaneCensus
 from vo.uws.tally import BUCKETS_S, Times, Totals
+from vo.watch.streams import WatchNumbers
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """The media type of the document."""
@@ -58,6 +60,7 @@ def families(status: Status) -> Iterator[Metric]:
         yield from _of_census(status.census)
     if status.totals is not None:
         yield from _of_totals(status.totals)
+    yield from _of_watches(status.watches)
     if status.results is not None:
         free = status.results.free
         yield GaugeMetricFamily("vo_results_free_bytes", "Free bytes on the disk of results.", free)
@@ -99,6 +102,24 @@ _OF_A_LANE: tuple[tuple[str, str, Callable[[LaneCensus], float | None]], ...] = 
         lambda lane: lane.seen_s,
     ),
 )
+
+
+def _of_watches(watches: Sequence[WatchNumbers]) -> Iterator[Metric]:
+    for name, text, value in (
+        ("vo_watch_waiting_entries", "Entries that are not scored yet.", attrgetter("waiting")),
+        ("vo_watch_lag_seconds", "Age of the oldest entry that is not scored yet.", attrgetter("lag_s")),
+    ):
+        yield _gauge(name, text, ("watch",), [((watch.name,), value(watch)) for watch in watches])
+    for name, text, value in (
+        ("vo_watch_rows", "Rows that were scored.", attrgetter("rows")),
+        ("vo_watch_found", "Anomalies among them.", attrgetter("found")),
+        ("vo_watch_broken", "Entries and rows that could not be scored.", attrgetter("broken")),
+        ("vo_watch_trees", "Trees that were renewed.", attrgetter("trees")),
+    ):
+        family = CounterMetricFamily(name, text, labels=("watch",))
+        for watch in watches:
+            family.add_metric((watch.name,), value(watch))
+        yield family
 
 
 def _of_totals(totals: Totals) -> Iterator[Metric]:

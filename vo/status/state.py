@@ -19,9 +19,13 @@ from vo.errors import TransientError, VOError
 from vo.uws.census import Census, RedisCensus
 from vo.uws.kind import JobKind
 from vo.uws.tally import RedisTally, Totals
+from vo.watch.streams import WatchNumbers, watches
 
 PATIENCE_S = 2.0
 """Seconds that Redis has to answer: who asks how it is doing wants to know that it does not."""
+
+SILENT_S = 60.0
+"""Seconds after which nobody is taken to look after a watch whose rows wait."""
 
 FULL = 0.05
 """The free part of the results disk below which it is told as a problem."""
@@ -48,6 +52,7 @@ class Status:
     results: Space | None
     relay_bytes: int | None
     problems: tuple[str, ...]
+    watches: tuple[WatchNumbers, ...] = ()
 
     @property
     def uptime_s(self) -> int:
@@ -91,6 +96,7 @@ class Observer:
             results=results,
             relay_bytes=relay_bytes,
             problems=tuple(problems),
+            watches=self._watches(problems) if census is not None else (),
         )
 
     def close(self) -> None:
@@ -106,6 +112,15 @@ class Observer:
             return None, None
         problems.extend(f"No worker of the lane {name} is alive." for name in _deserted(census))
         return census, totals
+
+    def _watches(self, problems: list[str]) -> tuple[WatchNumbers, ...]:
+        try:
+            found = watches(self._state)
+        except TransientError:
+            return ()
+        silent = (watch.name for watch in found if watch.waiting and (watch.seen_s or SILENT_S) >= SILENT_S)
+        problems.extend(f"Nobody scores the rows of the watch {name}." for name in silent)
+        return found
 
     def _space(self, problems: list[str]) -> Space | None:
         try:
