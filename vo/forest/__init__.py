@@ -1,16 +1,15 @@
 """Extended isolation forests on arrays, without a word of where these come from or go to.
 
 Hariri, Carrasco Kind & Brunner 2019. Rows are drawn in `sample`, become features in `preparation`, grow into
-`trees` in `grow`, and are scored in `depths`; a `detector` is all of it, `contributions` say why, `files` is
-its form as a table.
+`trees` in `grow`, and are scored in `depths`; a `detector` is all of it, `contributions` say why a row is
+strange, and `files` has the form of models as tables.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from vo.forest import sample
-from vo.forest.contributions import contributions
+from vo.forest import contributions, sample
 from vo.forest.detector import fit, score
 from vo.forest.preparation import Missing, Scaling
 from vo.forest.settings import Settings
@@ -25,4 +24,4 @@ def warm_up() -> None:
             settings = Settings(ntrees=1, sample_size=4, extension=extension)
             detector = fit(seen, "ab", settings, missing=[Missing.DROP] * 2, scaling=scaling)
             score(detector, rows)
-            contributions(detector, rows)
+            contributions.contributions(detector, rows)
