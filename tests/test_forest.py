@@ -74,6 +74,19 @@ def test_trees_do_not_depend_on_who_grows_them(extension: int) -> None:
     assert _same(whole.tree_slice(5, 12), shards[2])
 
 
+@pytest.mark.parametrize("extension", [0, 1, 30])
+@pytest.mark.parametrize("depth_limit", range(1, 12))
+def test_every_processor_finds_the_same_depths(depth_limit: int, extension: int) -> None:
+    """Rows walk with AVX-512 as without, whatever the depth and however sparse the cuts."""
+    columns = _blob(300, 31)
+    forest = grow(columns, Settings(5, 256, extension, depth_limit, seed=2))
+    columns[:, 7] = np.nan  # nobody should ask, and all answer the same
+    portable = depths(forest, columns, wide=False)
+    assert np.array_equal(portable, depths(forest, columns))
+    wanted = [sum(_path(forest, tree, row) for tree in range(5)) for row in columns[:, :3].T]
+    assert portable[:3] / PATH_UNIT == pytest.approx(wanted, abs=5 / PATH_UNIT)
+
+
 def test_sums_of_shards_are_those_of_the_whole() -> None:
     """Path lengths are whole numbers, so that trees and rows can be split at will."""
     columns = _blob(20_000, 3)

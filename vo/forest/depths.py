@@ -10,25 +10,45 @@ from numpy.typing import NDArray
 
 from vo.compiled import compiled
 from vo.errors import UsageError
-from vo.forest.instructions import fused
+from vo.forest import walk
+from vo.forest.lookups import has_registers
 from vo.forest.settings import PATH_UNIT, average_paths
 from vo.forest.trees import Forest
 
 _BLOCK = 4096
-"""Rows that go through one tree after the other while they and a tree stay in the nearer caches."""
+"""Rows that are the work of a thread at a time."""
+
+_NEAR = 6144
+"""Values of rows that, with a tree, stay in the nearest cache."""
+
+_SPARSE = {False: 4, True: 10}
+"""Without and with AVX-512, to look up which feature is cut costs as much as to add up so many."""
+
+_TREES = 32
+"""Trees whose path lengths, of at most 16 + c(65536) < 39 edges, add up to less than 2**31."""
 
 
-def depths(forest: Forest, columns: NDArray[np.float32], *, threads: int = 1) -> NDArray[np.int64]:
+def depths(
+    forest: Forest, columns: NDArray[np.float32], *, threads: int = 1, wide: bool | None = None
+) -> NDArray[np.int64]:
     """The sum of each row's path lengths over the trees, in PATH_UNIT; `columns` has shape (features, rows).
 
-    Sums of parts of a forest add up to those of the whole, exactly.
+    Sums of parts of a forest add up to those of the whole, exactly. `wide` is whether AVX-512 is used; left
+    out, it is where it can be, and the sums are the same.
     """
     columns = np.asarray(columns, np.float32)
     if columns.ndim != 2 or len(columns) != forest.n_features:  # noqa: PLR2004  features, rows
         raise UsageError(f"The forest knows {forest.n_features} features, the rows have {len(columns)}.")
     sums = np.zeros(columns.shape[1], np.int64)
+    wide = has_registers() and wide is not False
+    sparse = _SPARSE[wide] * forest.features.shape[1] < forest.n_features
+    tables = forest.sparse_tables if sparse else forest.tables
+    shape = forest.depth, forest.features.shape[1] if sparse else forest.n_features
+    columns = np.ascontiguousarray(columns)
     in_blocks(
-        lambda rows: _add(forest, np.ascontiguousarray(columns[:, rows]), sums[rows]), len(sums), threads
+        lambda rows: _add_depths(tables, shape, (wide, sparse), columns, rows.start, sums[rows]),
+        len(sums),
+        threads,
     )
     return sums
 
@@ -53,26 +73,52 @@ def in_blocks(work: Callable[[slice], None], n_rows: int, threads: int) -> None:
         list(pool.map(work, blocks))
 
 
-def _add(forest: Forest, block: NDArray[np.float32], sums: NDArray[np.int64]) -> None:
-    _walk(forest.features, forest.weights, forest.thresholds, forest.paths, block, sums)
+@compiled
+def _add_depths(
+    tables: NDArray[np.float32],
+    shape: tuple[int, int],
+    way: tuple[bool, bool],
+    columns: NDArray[np.float32],
+    first: int,
+    sums: NDArray[np.int64],
+) -> None:
+    """Copies of rows that stay in the nearest cache, through trees whose sums fit into 32 bits."""
+    n_rows = min(_NEAR // (len(columns) + 2), len(sums)) // walk.ROWS * walk.ROWS + walk.ROWS
+    near, sums_here = np.zeros((len(columns), n_rows), np.float32), np.empty(n_rows, np.int32)
+    for start in range(0, len(sums), n_rows):
+        rows = min(n_rows, len(sums) - start)
+        part = sums_here[: -(-rows // walk.ROWS) * walk.ROWS]
+        for feature in range(len(columns)):
+            for row in range(rows):
+                near[feature, row] = columns[feature, first + start + row]
+        for tree in range(0, len(tables), _TREES):
+            part[:] = 0
+            _walk_trees(tables[tree : tree + _TREES], shape, way, near, part)
+            for row in range(rows):
+                sums[start + row] += part[row]
 
 
 @compiled
-def _walk(
-    features: NDArray[np.int32],
-    weights: NDArray[np.float32],
-    thresholds: NDArray[np.float32],
-    paths: NDArray[np.int32],
-    block: NDArray[np.float32],
-    sums: NDArray[np.int64],
+def _walk_trees(
+    tables: NDArray[np.float32],
+    shape: tuple[int, int],
+    way: tuple[bool, bool],
+    rows: NDArray[np.float32],
+    part: NDArray[np.int32],
 ) -> None:
-    nodes = thresholds.shape[1]
-    for tree in range(len(thresholds)):
-        for row in range(len(sums)):
-            node = 0
-            while node < nodes:
-                total = np.float32(0.0)
-                for k in range(features.shape[1]):
-                    total = fused(weights[tree, k, node], block[features[tree, k, node], row], total)
-                node = 2 * node + (1 if total < thresholds[tree, node] else 2)
-            sums[row] += paths[tree, node - nodes]
+    depth, n_cut = shape
+    stride, at, sums, size = rows.strides[0], rows.ctypes.data, part.ctypes.data, 4 * len(part)
+    for number in range(len(tables)):
+        tree = tables[number].ctypes.data, n_cut, depth
+        if way == (True, True):
+            for row in range(0, size, 4 * walk.WIDE_ROWS):
+                walk.wide_sparse(tree, (at + row, stride, sums + row))
+        elif way == (True, False):
+            for row in range(0, size, 4 * walk.WIDE_ROWS):
+                walk.wide(tree, (at + row, stride, sums + row))
+        elif way == (False, True):
+            for row in range(0, size, 4 * walk.PORTABLE_ROWS):
+                walk.portable_sparse(tree, (at + row, stride, sums + row))
+        else:
+            for row in range(0, size, 4 * walk.PORTABLE_ROWS):
+                walk.portable(tree, (at + row, stride, sums + row))

@@ -11,11 +11,12 @@ from numba.extending import intrinsic
 _Function = Callable[..., Any]
 
 
-def _instruction(function: _Function) -> _Function:
+def instruction(function: _Function) -> _Function:
+    """What a function generates, callable in compiled functions."""
     return cast("_Function", intrinsic(function))
 
 
-@_instruction
+@instruction
 def fused(_typing: Any, _a: Any, _b: Any, _c: Any) -> tuple[Any, _Function]:  # noqa: ANN401  types of Numba
     """The sum a b + c in single precision, rounded once (IEEE 754-2008, 5.4.1): the same on every machine."""
 

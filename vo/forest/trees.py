@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vo.errors import UsageError
 from vo.forest.settings import PATH_UNIT, Settings, average_paths
+from vo.forest.walk import LINE
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,31 @@ class Forest:
             if level < self.depth:
                 paths, ended = np.repeat(paths, 2, axis=1), np.repeat(ended, 2, axis=1)
         return np.ascontiguousarray(paths)
+
+    @cached_property
+    def tables(self) -> NDArray[np.float32]:
+        """What `walk` needs to add all features up: shape (trees, rows of numbers, places of nodes)."""
+        tables = self._tables(self.n_features)
+        np.put_along_axis(tables[:, :, 1 : self.thresholds.shape[1] + 1], self.features, self.weights, axis=1)
+        return tables
+
+    @cached_property
+    def sparse_tables(self) -> NDArray[np.float32]:
+        """What `walk` needs to look up which features are cut."""
+        n_cut, nodes = self.features.shape[1:]
+        tables = self._tables(n_cut, n_cut)
+        tables[:, :n_cut, 1 : nodes + 1] = self.weights
+        tables[:, n_cut + 2 :, 1 : nodes + 1] = self.features.view(np.float32)
+        return tables
+
+    def _tables(self, n_weights: int, n_more: int = 0) -> NDArray[np.float32]:
+        n_trees, nodes = self.thresholds.shape
+        places = max(LINE, nodes + 1)
+        tables = np.zeros((n_trees, n_weights + 2 + n_more, places), np.float32)
+        tables[:, n_weights, 1 : nodes + 1] = self.thresholds
+        first = (nodes + 1) % places
+        tables[:, n_weights + 1, first : first + nodes + 1] = self.paths.view(np.float32)
+        return tables
 
     def tree_slice(self, start: int, stop: int) -> Forest:
         """The trees from place `start` to before `stop`, as views."""
