@@ -59,17 +59,24 @@ def deliver(
         _refuse_costly(asked, database, context.config)
     run.enter(Stage.EXECUTE)
     with _result(asked, run, database) as result:
-        result.byte_limit = context.config.output_bytes or None
-        run.enter(Stage.WRITE)
-        run.reach_first_row()
-        run.count(lambda: result.rows)
-        blocks = asked.format.write(result, _notes(asked, run, context))
-        delivered = sink.deliver(
-            JobResult(RESULT_ID, f"{RESULT_ID}.{asked.format.extension}", asked.format.media_type),
-            blocks if asked.format.tells_overflow else _one_behind(blocks),
-            tells_errors=asked.format.tells_errors,
-            headers=no_headers if asked.format.tells_overflow else partial(_cut_headers, result),
-        )
+        return send(result, asked.format, _notes(asked, run, context), run, sink, context.config)
+
+
+def send(
+    result: Result, form: Format, notes: Notes, run: Run, sink: Sink, config: Config
+) -> tuple[JobResult, ...]:
+    """Write rows whose first are there."""
+    result.byte_limit = config.output_bytes or None
+    run.enter(Stage.WRITE)
+    run.reach_first_row()
+    run.count(lambda: result.rows)
+    blocks = form.write(result, notes)
+    delivered = sink.deliver(
+        JobResult(RESULT_ID, f"{RESULT_ID}.{form.extension}", form.media_type),
+        blocks if form.tells_overflow else _one_behind(blocks),
+        tells_errors=form.tells_errors,
+        headers=no_headers if form.tells_overflow else partial(_cut_headers, result),
+    )
     run.note(bytes=delivered.size, overflow=result.overflow)
     return (delivered,)
 

@@ -24,6 +24,8 @@ from vo.errors import (
     TimeLimitError,
     VOError,
 )
+from vo.footprint import endpoints as footprint
+from vo.footprint.positions import execute as execute_positions
 from vo.log import about, logger
 from vo.scs import endpoints as scs
 from vo.scs.execute import execute as execute_scs
@@ -58,6 +60,8 @@ _KINDS = (
     (cutout.ASYNC, execute_cutouts),
     (soda.SYNC, soda_work.execute_sync),
     (soda.ASYNC, soda_work.execute),
+    (footprint.SYNC, execute_positions),
+    (footprint.ASYNC, execute_positions),
 )
 
 KINDS_OF_JOB = tuple(kind for kind, _ in _KINDS)

@@ -26,6 +26,7 @@ from vo import forest, regions, votable
 from vo.config import Config
 from vo.context import Context, open_context
 from vo.errors import TransientError, VOError
+from vo.footprint import outlines
 from vo.images import loops
 from vo.jobs import call_if_needed, run_next
 from vo.lifeline import end_with_parent
@@ -151,6 +152,7 @@ def warm_up() -> None:
     """Have all compiled loops ready."""
     forest.warm_up()
     loops.warm_up()
+    outlines.warm_up()
     regions.warm_up()
     votable.warm_up()
 

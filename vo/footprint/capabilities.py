@@ -30,6 +30,8 @@ class Resource:
     is_there: Callable[[Catalog], bool] = lambda _catalog: True
 
 
+_RELEASE = Input("RELEASE", "Release that the tiles are of", ucd="meta.id")
+_FORMAT = Input("RESPONSEFORMAT", "VOTable unless told; JSON, CSV and others", ucd="meta.code.mime")
 _PLACES = (
     Input(
         "POS",
@@ -46,14 +48,27 @@ _TILES = Resource(
     (
         *_PLACES,
         Input("ID", "Name of a tile", ucd="meta.id;meta.main"),
-        Input("RELEASE", "Release that the tiles are of", ucd="meta.id"),
+        _RELEASE,
         Input("MAXREC", "Tiles at the most", "int", None),
-        Input("RESPONSEFORMAT", "VOTable unless told; JSON, CSV and others", ucd="meta.code.mime"),
+        _FORMAT,
     ),
     has_tiles,
 )
 
-RESOURCES: tuple[Resource, ...] = (_TILES,)
+_POSITIONS = Resource(
+    f"{TILES}/async",
+    "Jobs (UWS 1.1) that add the tiles of each position to a table; the parent takes short tables, too.",
+    (
+        Input("UPLOAD", "The table as a pair of a name and a URI (DALI), unless it is the only file sent"),
+        Input("RA", "Column of right ascension, if neither UCD nor name tells it", ucd="meta.id"),
+        Input("DEC", "Column of declination, if neither UCD nor name tells it", ucd="meta.id"),
+        _RELEASE,
+        _FORMAT,
+    ),
+    has_tiles,
+)
+
+RESOURCES: tuple[Resource, ...] = (_TILES, _POSITIONS)
 """All that answer queries, in the order in which they are described."""
 
 

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from vo.auth import user_of
 from vo.dali import Params, prefers_page, read_params
 from vo.footprint.answers import Answer, search_answer, tile_answer
 from vo.footprint.capabilities import capabilities
-from vo.footprint.index import TILES
+from vo.footprint.index import TILES, check_published
+from vo.footprint.positions import PositionTable
 from vo.resources import availability, catalog_of, context_of, xml
+from vo.uws.endpoints import uws_routes
+from vo.uws.job import SYNC_LANE
+from vo.uws.kind import JobKind
+from vo.uws.stream import SyncResponse, sync_job
+
+SYNC = JobKind(name="tiles-sync", path=TILES, lane=SYNC_LANE)
+ASYNC = JobKind(name="tiles", path=f"{TILES}/async", lane="query", takes_files=True)
 
 
 def routes() -> list[Route]:
     """Every route of the service, from the root."""
     return [
         Route(TILES, search, methods=["GET", "POST"]),
+        *uws_routes(ASYNC),
         Route(f"{TILES}/{{name}}", tile),
         Route("/footprint/capabilities", show_capabilities),
         Route("/footprint/availability", availability),
@@ -25,9 +37,25 @@ def routes() -> list[Route]:
 
 
 async def search(request: Request) -> Response:
-    """The tiles of places, of names, or all."""
-    context, params = context_of(request), _with_format(await read_params(request), request)
+    """The tiles of places, of names, or all; of a table of positions, those of each row."""
+    context = context_of(request)
+    sent = await read_params(request, file_bytes=context.config.upload_bytes)
+    params = _with_format(sent, request)
+    if params.files or params.all("UPLOAD"):
+        return await _tiles_of_table(request, params)
     return _answered(await run_in_threadpool(search_answer, params, context, context.base_url(request)))
+
+
+async def _tiles_of_table(request: Request, params: Params) -> Response:
+    """A job on the lane `sync`, which brings its file along."""
+    context = context_of(request)
+    with ExitStack() as unless_answered:
+        unless_answered.callback(params.close)
+        check_published(await catalog_of(request))
+        PositionTable.from_params(params, [file.name for file in params.files], context.config)
+        job = sync_job(SYNC, params, user_of(request), context.config)
+        unless_answered.pop_all()  # the response closes the files
+    return SyncResponse(job, context, files=params.files)
 
 
 async def tile(request: Request) -> Response:

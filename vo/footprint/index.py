@@ -83,7 +83,7 @@ class TileIndex:
 
     def holding(self, lon: Numbers, lat: Numbers) -> Pairs:
         """The tiles that hold each position in degrees, the owner first; NaN is in none."""
-        return found(lon, lat, self.outlines, self.bounds, self.cells)
+        return found(_own(lon), _own(lat), self.outlines, self.bounds, self.cells)
 
     def meeting(self, numbers: Sequence[float]) -> Indices:
         """The tiles with some of a shape of `vo.regions.shapes`: of a position, those first that own it.
@@ -155,8 +155,8 @@ def _read(database: Database, catalog: Catalog) -> TileIndex:
     rows = _all(database, catalog, "SELECT * FROM footprint.tiles", [column.name for column in columns])
     rows = rows.sort_by([("release", "ascending"), ("tilename", "ascending")])
     corners = rows.column("outline").combine_chunks()
-    ra, dec = (rows.column(name).to_numpy() for name in ("ra", "dec"))
-    outlines = outlines_of(corners.values.to_numpy(), corners.offsets.to_numpy().astype(np.int64), ra, dec)
+    ra, dec = (_own(rows.column(name).to_numpy()) for name in ("ra", "dec"))
+    outlines = outlines_of(_own(corners.values.to_numpy()), np.array(corners.offsets, np.int64), ra, dec)
     bounds = [rows.column(name).to_numpy() for name in ("ura_min", "ura_max", "udec_min", "udec_max")]
     cells = _all(database, catalog, "SELECT * FROM footprint.hpx32", [c.name for c in hpx32_table().columns])
     tiles = pc.index_in(_key(cells), _key(rows))
@@ -168,6 +168,11 @@ def _read(database: Database, catalog: Catalog) -> TileIndex:
     begins = np.searchsorted(pairs.column("cell").to_numpy(), np.arange(12 * 4**ORDER + 1))
     cell_tiles = CellTiles(begins, pairs.column("tile").to_numpy().astype(np.int64), ORDER)
     return TileIndex(columns, rows, outlines, np.stack(bounds, axis=-1), cell_tiles)
+
+
+def _own(numbers: Numbers) -> Numbers:
+    """The numbers where they may be written to: loops would be compiled once more for what is Arrow's."""
+    return np.require(numbers, np.float64, ("C", "W"))
 
 
 def _all(database: Database, catalog: Catalog, query: str, names: Sequence[str]) -> pa.Table:

@@ -231,3 +231,16 @@ def touched_cells(outlines: Outlines, order: int) -> tuple[Indices, Cells]:
         tiles[count : count + len(here)], cells[count : count + len(here)] = tile, here
         count += len(here)
     return tiles[:count], cells[:count]
+
+
+def warm_up() -> None:
+    """Compile, or load from the cache, all loops."""
+    corners, begins, one = np.array([0.0, 0.0, 1.0, 0.0, 0.0, 1.0]), np.array([0, 6]), np.zeros(1)
+    outlines = outlines_of(corners, begins, one, one)
+    tiles, numbers = touched_cells(outlines, 0)
+    cells = CellTiles(np.searchsorted(numbers, np.arange(13)), tiles, 0)
+    bounds = np.zeros((1, 4))
+    found(one, one, outlines, bounds, cells)
+    meeting(np.zeros(3), outlines)
+    meeting_cells(np.zeros(1, np.int64), np.zeros(1, np.int64), outlines, cells)
+    owns(bounds[0], 0.0, 0.0)

@@ -89,7 +89,7 @@ class TileSearch:
         positions = np.array([place[:2] for place in self.places if is_position(place)])
         if len(positions) == 0:
             return pa.nulls(len(found), pa.bool_())
-        pairs = index.holding(positions[:, 0].copy(), positions[:, 1].copy())
+        pairs = index.holding(*positions.T)
         return pa.array(np.isin(found, pairs.tiles[pairs.owned]))
 
 

@@ -110,6 +110,13 @@ def with_uploads(uploads: Sequence[Upload], run: Run, context: Context) -> Itera
 
 
 @contextmanager
+def with_table(upload: Upload, run: Run, context: Context) -> Iterator[Incoming]:
+    """One table that comes along, to be read within the block: its rows as a stream, in no database."""
+    with _files([upload], run, context) as (path,):
+        yield _incoming(upload, path, run, context.config)
+
+
+@contextmanager
 def _files(uploads: Sequence[Upload], run: Run, context: Context) -> Iterator[list[Path]]:
     sent = {file.parameter.upper(): file.name for file in run.job.files}
     paths: list[Path] = []
