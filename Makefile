@@ -58,6 +58,7 @@ bench: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet 'queryparser-python3==0.8.0'
 	$(BIN)/python bench/adql.py
 	$(BIN)/python bench/images.py
+	$(BIN)/python bench/watch.py
 	$(BIN)/python bench/faults.py
 
 bench-cutouts: .venv/installed-dev
