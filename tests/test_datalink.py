@@ -6,12 +6,15 @@ import io
 import shutil
 import subprocess
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
+import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.io.votable import parse_single_table
+from astropy.io.votable import parse, parse_single_table
 from astropy.table import Table
 from pyvo.dal.adhoc import DatalinkResults
 from service import Service
@@ -58,7 +61,9 @@ def test_many_identifiers_and_unknown_ones(image_service: Service) -> None:
     asked = [known[0], "ivo://nobody/nothing?x", known[1].upper(), "", "../../etc/passwd", known[0]]
     found = links(httpx.post(f"{image_service.url}/datalink/links", data={"id": asked}))
     assert found.colnames == FIELDS
-    assert list(found["ID"]) == asked[:5]
+    assert list(dict.fromkeys(found["ID"])) == asked[:5]
+    assert [each for each, _ in groupby(found["ID"])] == asked[:5], "the rows of an ID are not together"
+    found = found[found["semantics"] == "#this"]
     errors = [str(error) for error in found["error_message"].filled("")]
     assert [bool(error) for error in errors] == [False, True, False, True, True]
     assert all(error.startswith("NotFoundFault") for error in errors if error)
@@ -95,6 +100,76 @@ def test_the_documents(image_service: Service, assert_valid: Callable[[bytes], N
     assert_valid(image_service.get("/datalink/availability").content)
     table = image_service.get("/datalink/links").text
     assert 'name="standardID" value="ivo://ivoa.net/std/DataLink#links-1.1"' in table
+
+    ids = [str(did) for did in obscore(image_service)["obs_publisher_did"]]
+    for some in ([], ids[:1], [*ids, "ivo://nobody/x"]):
+        assert_valid(httpx.post(f"{image_service.url}/datalink/links", data={"ID": some}).content)
+
+
+def test_every_link_leads_to_what_it_says(image_service: Service) -> None:
+    """Each row has one of URL, service and error; URLs give the announced type, planes of the right size."""
+    images = obscore(image_service)
+    found = links(image_service.get("/datalink/links", ID=images["obs_publisher_did"][0]))
+    ways = [[bool(row[name]) for name in ("access_url", "service_def", "error_message")] for row in found]
+    assert all(sum(row) == 1 for row in ways)
+    assert list(found["semantics"]) == [
+        *("#this", "#cutout", "#cutout", "#auxiliary", "#weight", "#preview-image"),
+    ]
+    for row in found[found["access_url"] != ""]:
+        answer = httpx.get(row["access_url"], timeout=60)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, row["content_type"])
+    [[mask], [weight]] = (
+        fits.open(io.BytesIO(httpx.get(row["access_url"]).content))
+        for row in found
+        if row["semantics"] in ("#auxiliary", "#weight")
+    )
+    assert mask.data.shape == weight.data.shape == (500, 500)
+    assert (mask.data.dtype.kind, weight.data.dtype.kind) == ("i", "f")
+
+
+def test_the_services_are_described_with_the_ranges_of_the_image(image_service: Service) -> None:
+    """Every service_def is that of a descriptor; its ranges are those of ObsCore, and lead to pixels."""
+    query = (
+        "SELECT obs_publisher_did, s_ra, s_dec, s_fov, s_region, em_min, em_max, t_min, t_max "
+        "FROM ivoa.obscore"
+    )
+    images = parse_single_table(io.BytesIO(image_service.sync(query).content)).to_table()
+    for image in images[[0, -1]]:
+        answer = image_service.get("/datalink/links", ID=image["obs_publisher_did"])
+        document = parse(io.BytesIO(answer.content))
+        services = {each.ID: each for each in document.resources if each.utype == "adhoc:service"}
+        named = document.get_first_table().to_table()["service_def"]
+        assert {name for name in named if name} == set(services)
+        [sync] = [each for name, each in services.items() if name != "soda-jobs"]
+        inputs = {param.name: param for param in sync.groups[0].entries}
+        assert inputs["ID"].ref == "ID"
+        circle = [image["s_ra"], image["s_dec"], image["s_fov"] / 2]
+        assert list(inputs["CIRCLE"].values.max) == circle
+        assert list(inputs["POLYGON"].values.max) == [float(each) for each in image["s_region"].split()[2:]]
+        for name, low, high in (("BAND", "em_min", "em_max"), ("TIME", "t_min", "t_max")):
+            limits = inputs[name].values.min, inputs[name].values.max
+            assert [float(np.squeeze(limit)) for limit in limits] == [image[low], image[high]]
+        asked = {"CIRCLE": " ".join(map(str, circle)), "BAND": f"{image['em_min']} {image['em_max']}"}
+        answer = image_service.get("/soda/sync", ID=image["obs_publisher_did"], **asked, KIND="HEADER")
+        assert answer.status_code == 200
+
+
+def test_thousands_of_identifiers(image_service: Service) -> None:
+    """As many as are allowed, and one more: the table is cut between identifiers, and says so."""
+    ids = [str(did) for did in obscore(image_service)["obs_publisher_did"]]
+    ids += [f"ivo://nobody/x?{i}" for i in range(MOST_IDS + 1 - len(ids))]
+    body = urlencode([("ID", each) for each in ids[: MOST_IDS + 1]]).encode()
+    answer = httpx.post(
+        f"{image_service.url}/datalink/links",
+        content=body,
+        headers={"content-type": "application/x-www-form-urlencoded"},
+        timeout=60,
+    )
+    document = parse(io.BytesIO(answer.content))
+    table = document.get_first_table().to_table()
+    assert [each for each, _ in groupby(table["ID"])] == ids[:MOST_IDS]
+    statuses = [info.value for info in document.resources[0].infos if info.name == "QUERY_STATUS"]
+    assert statuses == ["OK", "OVERFLOW"]
 
 
 @pytest.mark.skipif(shutil.which("stilts") is None, reason="the command stilts is not installed")

@@ -34,7 +34,7 @@ from vo.votable.document import error_document
 log = logger(__name__)
 
 MAX_FIELDS = 1000
-"""Parameters of one request at the most."""
+"""Parameters of one request at the most, unless its resource takes lists."""
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """A character that no XML 1.0 document can hold."""
@@ -138,16 +138,16 @@ def parse_instant(text: str, name: str = "The time") -> datetime:
         raise UsageError(f"{name} is no time of the calendar: {text[:40]!r}.") from error
 
 
-async def read_params(request: Request, *, file_bytes: int = 0) -> Params:
-    """The parameters of the URL and, of a POST, of the body: one list (DALI 2 and 4).
+async def read_params(request: Request, *, file_bytes: int = 0, most: int = MAX_FIELDS) -> Params:
+    """The parameters of the URL and, of a POST, of the body: one list (DALI 2 and 4), of `most` each.
 
     A body larger than `Config.request_bytes` is refused, by its announced length or as soon as it is seen;
     with `file_bytes`, a multipart body may have as many more, and the caller has to `close` its files.
     """
-    params = Params(_urlencoded(request.scope["query_string"]))
+    params = Params(_urlencoded(request.scope["query_string"], most))
     if request.method == "POST":
         limit = _limit(request) + (file_bytes if _media_type(request) == _MULTIPART else 0)
-        body = await _body_params(_bounded(request, limit))
+        body = await _body_params(_bounded(request, limit), most)
         if not file_bytes:
             body.close()
         params = Params(params.pairs + body.pairs, body.files if file_bytes else ())
@@ -166,10 +166,10 @@ async def read_text(request: Request) -> str:
         raise UsageError("The request body is not UTF-8.") from error
 
 
-async def _body_params(request: Request) -> Params:
+async def _body_params(request: Request, most: int) -> Params:
     content_type = _media_type(request)
     if content_type in _BODIES:
-        return await _BODIES[content_type](request)
+        return await _BODIES[content_type](request, most)
     if await request.body():
         raise UsageError(
             f"A request body of type {content_type or 'unknown'} cannot be read.",
@@ -182,8 +182,8 @@ def _media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _read_urlencoded(request: Request) -> Params:
-    return Params(_urlencoded(await request.body()))
+async def _read_urlencoded(request: Request, most: int) -> Params:
+    return Params(_urlencoded(await request.body(), most))
 
 
 class _Multipart(MultiPartParser):
@@ -193,10 +193,10 @@ class _Multipart(MultiPartParser):
         self.is_whole = True
 
 
-async def _read_multipart(request: Request) -> Params:
+async def _read_multipart(request: Request, most: int) -> Params:
     limit = _limit(request)
     parser = _Multipart(
-        request.headers, request.stream(), max_files=MAX_FIELDS, max_fields=MAX_FIELDS, max_part_size=limit
+        request.headers, request.stream(), max_files=MAX_FIELDS, max_fields=most, max_part_size=limit
     )
     parser.spool_max_size = limit  # larger files go to disk, and are gone with their last reference
     try:
@@ -214,7 +214,7 @@ async def _read_multipart(request: Request) -> Params:
 
 
 _MULTIPART = "multipart/form-data"
-_BODIES: Mapping[str, Callable[[Request], Awaitable[Params]]] = {
+_BODIES: Mapping[str, Callable[[Request, int], Awaitable[Params]]] = {
     "application/x-www-form-urlencoded": _read_urlencoded,
     _MULTIPART: _read_multipart,
 }
@@ -224,14 +224,14 @@ def _file(name: str, part: UploadFile) -> File:
     return File(name, part.filename or "", part.content_type or "", part.file, part.size or 0)
 
 
-def _urlencoded(text: bytes) -> tuple[tuple[str, str], ...]:
+def _urlencoded(text: bytes, most: int) -> tuple[tuple[str, str], ...]:
     # Clients send UTF-8 both escaped and raw (`curl -d`); anything else would be stored garbled.
     try:
-        pairs = parse_qsl(text.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+        pairs = parse_qsl(text.decode(), keep_blank_values=True, errors="strict", max_num_fields=most)
     except UnicodeDecodeError as error:
         raise UsageError("The parameters are not UTF-8.") from error
     except ValueError as error:
-        raise TooLargeError(f"A request may have {MAX_FIELDS} parameters.") from error
+        raise TooLargeError(f"A request may have {most} parameters.") from error
     return tuple(pairs)
 
 

@@ -14,6 +14,7 @@ from vo.dali import Params
 from vo.db.base import Database
 from vo.errors import TooCostlyError
 from vo.formats import Format
+from vo.images.services import services_for
 from vo.result import Recast, Result, Statement
 from vo.uws.job import SYNC_LANE, JobResult
 from vo.uws.report import Stage
@@ -132,6 +133,8 @@ def _no_rows() -> Iterator[pa.RecordBatch]:
 
 
 def _notes(asked: Asked, run: Run, context: Context) -> Notes:
+    """What is said of the result; images in it lead to their links and cutouts (DataLink 1.1, 4)."""
+    referred, services = services_for(asked.statement.columns, context.config.public_url)
     return Notes(
         query=asked.query,
         title=context.config.title,
@@ -140,5 +143,6 @@ def _notes(asked: Asked, run: Run, context: Context) -> Notes:
         origin=context.database.catalog().origin(scan.table.schema for scan in asked.statement.scans),
         extra=(("job", run.job.id),),
         params=asked.params,
-        resources=asked.resources,
+        resources=(*asked.resources, *services),
+        referred=referred,
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from vo.catalog import Column
 from vo.images.collection import PLANES, ImageFile
+from vo.images.tables import LINKS, identifies_images
 from vo.votable.descriptor import Input, descriptor
+from vo.votable.document import field_id
 
-LINKS_PATH = "/datalink/links"
+LINKS_PATH = LINKS.partition("?")[0]
 """The resource with the links of images, below the service's root."""
 
 LINKS_STANDARD = "ivo://ivoa.net/std/DataLink#links-1.1"
@@ -90,26 +93,36 @@ CUTOUT_INPUTS = (_ID, _POS, _CIRCLE, _POLYGON, _BAND, _TIME, _PLANES, _MASKED, _
 """The parameters of SODA that lead to pixels of some image; POL does not, as no polarization was measured."""
 
 
-def links_service(base_url: str, ref: str) -> str:
-    """The descriptor of DataLink where the FIELD with the ID `ref` has identifiers of images."""
-    inputs = (replace(_ID, ref=ref),)
-    return descriptor("links", LINKS_STANDARD, base_url + LINKS_PATH, inputs, xml_id="datalink")
+def services_for(columns: Sequence[Column], base_url: str) -> tuple[Mapping[int, str], tuple[str, ...]]:
+    """DataLink and SODA for results with identifiers of images: the ID of the column, and the descriptors."""
+    for index, column in enumerate(columns):
+        if identifies_images(column):
+            ref = field_id(columns, index)
+            return {index: ref}, (_links(base_url, ref), cutout_service(base_url, ref))
+    return {}, ()
 
 
-def cutout_service(base_url: str, ref: str, resource: str = "sync") -> str:
-    """The descriptor of SODA where the FIELD with the ID `ref` has identifiers; `resource`: sync or async."""
-    return _cutouts(base_url, resource, f"soda-{resource}", (replace(_ID, ref=ref), *CUTOUT_INPUTS[1:]))
+def cutout_service(base_url: str, ref: str, *, resource: str = "sync", xml_id: str | None = None) -> str:
+    """The descriptor of SODA, sync or async, where the FIELD with the ID `ref` has identifiers of images."""
+    return _cutouts(base_url, resource, ref, CUTOUT_INPUTS[1:], xml_id)
 
 
 def cutouts_of(image: ImageFile, base_url: str, ref: str, xml_id: str) -> str:
     """The descriptor of SODA for one image, with the ranges in which there are pixels (SODA 1.0, 4.2)."""
-    return _cutouts(base_url, "sync", xml_id, (replace(_ID, ref=ref), *_ranges(image)))
+    return _cutouts(base_url, "sync", ref, _ranges(image), xml_id)
 
 
-def _cutouts(base_url: str, resource: str, xml_id: str, inputs: tuple[Input, ...]) -> str:
-    name = f"cutouts, {resource}"
+def _links(base_url: str, ref: str) -> str:
+    return descriptor("links", LINKS_STANDARD, base_url + LINKS_PATH, (replace(_ID, ref=ref),))
+
+
+def _cutouts(base_url: str, resource: str, ref: str, inputs: Iterable[Input], xml_id: str | None) -> str:
     return descriptor(
-        name, CUTOUT_STANDARDS[resource], base_url + CUTOUT_PATHS[resource], inputs, xml_id=xml_id
+        f"cutouts-{resource}",
+        CUTOUT_STANDARDS[resource],
+        base_url + CUTOUT_PATHS[resource],
+        (replace(_ID, ref=ref), *inputs),
+        xml_id=xml_id,
     )
 
 

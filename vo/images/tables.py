@@ -61,6 +61,18 @@ def has_obscore(catalog: Catalog) -> bool:
     )
 
 
+def identifies_images(column: Column) -> bool:
+    """Whether the values are identifiers of images here, whatever a query calls the column."""
+    return (column.ucd, column.utype, column.description) in _identifiers()
+
+
+@cache
+def _identifiers() -> frozenset[tuple[str | None, ...]]:
+    tables = (images_table("any"), obscore_table())
+    found = (column for table in tables for column in table.columns if column.name == "obs_publisher_did")
+    return frozenset((column.ucd, column.utype, column.description) for column in found)
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """What a release has: how many images, and how far one reaches from its middle at most, in degrees."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -39,7 +39,7 @@ class Notes:
 
     `query` is the query as the client sent it; `origin` is that of the data, and `extra` are further pairs
     (name, value); `params` are PARAM elements beside the table of a VOTable, `resources` RESOURCE elements
-    behind its own.
+    behind its own, and `referred` the IDs by which these name columns, by the index of each (see `field_id`).
     """
 
     query: str | None = None
@@ -50,6 +50,7 @@ class Notes:
     extra: tuple[tuple[str, str], ...] = ()
     params: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    referred: Mapping[int, str] = field(default_factory=dict)
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """The pairs (name, value) of the INFO elements, in their order."""
@@ -130,14 +131,15 @@ def head(fields: Sequence[Field], notes: Notes, opening: str, *, version: Versio
     QUERY_STATUS stands before the TABLE (DALI 1.1, 4.4.1); a later failure is told after it.
     """
     columns = [field.column for field in fields]
-    parts = [*_heading(columns, notes, version), *_fields(fields), f"<DATA>{opening}"]
+    parts = [*_heading(columns, notes, version), *_fields(fields, notes), f"<DATA>{opening}"]
     return "".join(parts).encode()
 
 
 def without_data(columns: Sequence[Column], notes: Notes, *, status: str = "OK", message: str = "") -> bytes:
     """A VOTable that only describes a table, for formats that carry it beside the data."""
     heading = _heading(columns, notes, "1.4", status, message)
-    parts = [*heading, *_fields(plain_fields(columns)), "</TABLE>\n", _TAIL]
+    fields = _fields(plain_fields(columns), notes)
+    parts = [*heading, *fields, "</TABLE>\n", _RESOURCE_END, *notes.resources, _END]
     return "".join(parts).encode()
 
 
@@ -216,14 +218,29 @@ def error_document(
     return "".join([*parts, _TAIL]).encode()
 
 
-def _fields(fields: Sequence[Field]) -> Iterator[str]:
-    taken: set[str] = set()
-    for field in fields:
-        yield _field(field, _xml_id(field.column.name, taken))
+def field_id(columns: Sequence[Column], index: int) -> str:
+    """The ID that the FIELD of a column can have: its name, or what is like it and no other ID.
+
+    >>> columns = [Column(name, "char", "*") for name in ("my id", "my_id", "utc")]
+    >>> field_id(columns, 0), field_id(columns, 1), field_id(columns, 2)
+    ('my_id', 'my_id_2', 'utc_')
+    """
+    found = _xml_ids(columns)
+    own = found.pop(index)
+    while own in _SYSTEMS["1.4"] or own in found:
+        own += "_"
+    return own
 
 
-def _field(field: Field, xml_id: str | None) -> str:
-    column = field.column
+def _fields(fields: Sequence[Field], notes: Notes) -> Iterator[str]:
+    """Each with an ID where something refers to it, or its name is none, or not the first of its kind."""
+    ids = _xml_ids([each.column for each in fields])
+    for index, (each, xml_id) in enumerate(zip(fields, ids, strict=True)):
+        yield _field(each, notes.referred.get(index, None if xml_id == each.column.name else xml_id))
+
+
+def _field(described: Field, xml_id: str | None) -> str:
+    column = described.column
     # arraysize="1" is not the same as a scalar (VOTable 1.4, 2.2): the scalar has none.
     attributes = {
         "ID": xml_id,
@@ -238,18 +255,20 @@ def _field(field: Field, xml_id: str | None) -> str:
     }
     shown = "".join(f' {key}="{attribute(value)}"' for key, value in attributes.items() if value)
     inside = f"<DESCRIPTION>{text(column.description)}</DESCRIPTION>" if column.description else ""
-    inside += "" if field.null is None else f'<VALUES null="{field.null}"/>'
+    inside += "" if described.null is None else f'<VALUES null="{described.null}"/>'
     return f"<FIELD{shown}>{inside}</FIELD>\n" if inside else f"<FIELD{shown}/>\n"
 
 
-def _xml_id(name: str, taken: set[str]) -> str | None:
-    """An ID where readers that go by ID need one: the name is no XML name, or was given before."""
-    stem = _NOT_IN_ID.sub("_", name)
-    if not stem or not (stem[0].isalpha() or stem[0] == "_"):
-        stem = "_" + stem
-    unique, count = stem, 1
-    while unique in taken:
-        count += 1
-        unique = f"{stem}_{count}"
-    taken.add(unique)
-    return None if unique == name else unique
+def _xml_ids(columns: Sequence[Column]) -> list[str]:
+    """The names of the columns as IDs, each once."""
+    found: dict[str, None] = {}
+    for column in columns:
+        stem = _NOT_IN_ID.sub("_", column.name)
+        if not stem or not (stem[0].isalpha() or stem[0] == "_"):
+            stem = "_" + stem
+        unique, count = stem, 1
+        while unique in found:
+            count += 1
+            unique = f"{stem}_{count}"
+        found[unique] = None
+    return list(found)
