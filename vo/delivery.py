@@ -60,7 +60,7 @@ def deliver(
         _refuse_costly(asked, database, context.config)
     run.enter(Stage.EXECUTE)
     with _result(asked, run, database) as result:
-        return send(result, asked.format, _notes(asked, run, context), run, sink, context.config)
+        return send(result, asked.format, _notes(asked, result, run, context), run, sink, context.config)
 
 
 def send(
@@ -132,9 +132,9 @@ def _no_rows() -> Iterator[pa.RecordBatch]:
     yield from ()
 
 
-def _notes(asked: Asked, run: Run, context: Context) -> Notes:
+def _notes(asked: Asked, result: Result, run: Run, context: Context) -> Notes:
     """What is said of the result; images in it lead to their links and cutouts (DataLink 1.1, 4)."""
-    referred, services = services_for(asked.statement.columns, context.config.public_url)
+    referred, services = services_for(result.columns, context.config.public_url)
     return Notes(
         query=asked.query,
         title=context.config.title,
