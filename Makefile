@@ -1,11 +1,11 @@
-# make demo | test | lint | conformance | oracle-check | bench | bench-cutouts | bench-sky: everything installs what it needs into .venv first.
+# Everything installs what it needs into .venv first; what else a target needs, it says.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 DATA ?= data
 BIN := .venv/bin
 
-.PHONY: demo test lint conformance oracle-check bench bench-cutouts bench-sky clean help
+.PHONY: demo test lint conformance oracle-check bench bench-cutouts bench-sky image image-check rolling-restart clean help
 
 help:
 	@echo "make demo [PORT=8000]   install, build the sample release, serve it on 127.0.0.1"
@@ -16,6 +16,9 @@ help:
 	@echo "make bench              measurements beside the peers, in bench/"
 	@echo "make bench-cutouts      stamps of large images beside fitsio and astropy"
 	@echo "make bench-sky [SKY=d]  searches among 20 million rows beside q3c and pgSphere (PostgreSQL 15)"
+	@echo "make image              the container image, by buildah on a Debian of its own (root)"
+	@echo "make rolling-restart    every process restarted in turn while clients query (HAProxy, if installed)"
+	@echo "make image-check        the service from that image on loopback, read-only, without rights (root)"
 
 demo: .venv/installed
 	$(BIN)/vo serve --sample --data $(DATA) --port $(PORT)
@@ -70,6 +73,15 @@ bench-sky: .venv/installed-dev
 		{ echo "As root: apt-get install postgresql-15 postgresql-15-q3c postgresql-15-pgsphere"; exit 1; }
 	$(BIN)/python -m pip install --quiet 'psycopg[binary]==3.3.9'
 	$(BIN)/python bench/sky.py $(SKY)
+
+image: .venv/installed
+	container/build.sh $(IMAGE)
+
+rolling-restart: .venv/installed-dev
+	$(BIN)/python bench/rolling.py
+
+image-check: .venv/installed-dev
+	$(BIN)/python container/check.py $(IMAGE)
 
 clean:
 	rm -rf .venv

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Histogram
@@ -21,6 +22,9 @@ LONGEST_PATH = 300
 
 _UNANSWERED = 499
 """The status in log and metrics of a request whose client left before there was an answer."""
+
+PROBES = frozenset({"/ready", "/alive"})
+"""What machines ask every few seconds: logged only where the answer is no."""
 
 log = logger(__name__)
 
@@ -58,7 +62,9 @@ class AccessLog:
         method = scope["method"] if scope["method"] in METHODS else "other"
         self._seconds.labels(method, str(answer.status)).observe(seconds)
         cut = {} if answer.is_whole else {"incomplete": True}
-        log.info(
+        is_news = scope["path"] not in PROBES or answer.status != HTTPStatus.OK
+        tell = log.info if is_news else log.debug
+        tell(
             "request",
             method=method,
             path=scope["path"][:LONGEST_PATH],

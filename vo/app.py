@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from vo import __version__, home
+from vo import __version__, door, home
 from vo.access import AccessLog
 from vo.anomaly import endpoints as anomaly
 from vo.compression import Compression
@@ -20,6 +20,8 @@ from vo.context import open_context
 from vo.cutout import endpoints as cutout
 from vo.dali import EXCEPTION_HANDLERS
 from vo.datalink import endpoints as datalink
+from vo.door import Door, LeavingServer
+from vo.errors import ConfigError
 from vo.footprint import endpoints as footprint
 from vo.jobs import KINDS_OF_JOB
 from vo.scs import endpoints as scs
@@ -34,11 +36,8 @@ from vo.tap.schema import describe
 from vo.uws.endpoints import file_routes
 from vo.watch import endpoints as watch
 
-SERVICES = (home, status, tap, scs, sia, sia_v1, soda, datalink, cutout, footprint, anomaly, watch)
+SERVICES = (home, status, door, tap, scs, sia, sia_v1, soda, datalink, cutout, footprint, anomaly, watch)
 """The services, each a module whose `routes` are its resources."""
-
-DRAIN_S = 2
-"""Seconds that running responses have after SIGTERM."""
 
 
 def create_app(config: Config) -> Starlette:
@@ -71,20 +70,30 @@ def create_app(config: Config) -> Starlette:
         lifespan=lifespan,
     )
     app.state.registry = process_registry()
+    app.state.door = Door()
     return app
 
 
 def run_web(config: Config) -> None:
-    """Serve the application until the process is told to stop."""
+    """Serve the application until the process is told to stop, and finish what it has begun."""
     app = create_app(config)
-    uvicorn.run(
-        AccessLog(app, app.state.registry),
+    entrance: Door = app.state.door
+    settings = uvicorn.Config(
+        entrance.closing_connections(AccessLog(app, app.state.registry)),
         host=config.host,
         port=config.port,
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=DRAIN_S,
+        timeout_graceful_shutdown=config.drain_s,
         server_header=False,
         forwarded_allow_ips=config.proxies,
         headers=[("Server", f"vo/{__version__}")],
     )
+
+    def dismiss() -> None:
+        app.state.context.watch.dismiss()
+
+    server = LeavingServer(settings, door=entrance, leave_s=config.leave_s, dismiss=dismiss)
+    server.run()
+    if not server.started:
+        raise ConfigError(f"The web server did not start on {config.host}:{config.port}.")

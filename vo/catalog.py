@@ -22,6 +22,9 @@ Datatype = Literal[
 ]
 """The datatypes of VOTable 1.4 (2.1) that we publish."""
 
+FORM = 1
+"""The number of the form in which catalogues are written: raised when code of before could not read them."""
+
 IMAGE_RELEASE = "images"
 """The release with the images of all releases: it has tables in their schemas, listed behind their own."""
 
@@ -268,13 +271,21 @@ class Catalog:
 
     def to_json(self) -> str:
         """The catalogue as JSON, which `from_json` reads back equal."""
-        return json.dumps({"release": self.release, "schemas": [asdict(schema) for schema in self.schemas]})
+        schemas = [asdict(schema) for schema in self.schemas]
+        return json.dumps({"form": FORM, "release": self.release, "schemas": schemas})
 
     @classmethod
     def from_json(cls, text: str) -> Catalog:
-        """The catalogue that `to_json` wrote."""
+        """The catalogue that `to_json` wrote; ValueError: another version did, or nobody."""
         raw = json.loads(text)
-        return cls(tuple(_schema(item) for item in raw["schemas"]), raw["release"])
+        form = raw.get("form", FORM)
+        if form != FORM:
+            age = "an older version: load or publish it again" if form < FORM else "a newer version: upgrade"
+            raise ValueError(f"written by {age} (form {form}, and this one reads {FORM})")
+        try:
+            return cls(tuple(_schema(item) for item in raw["schemas"]), raw["release"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not in the form {FORM} that this version reads ({error})") from error
 
 
 def _united(first: Schema | None, second: Schema) -> Schema:

@@ -1,12 +1,23 @@
-"""`vo check`: whether the service could start, each thing with how to mend it."""
+"""`vo check`: whether the service could start, each thing with how to mend it.
+
+What a process cannot do without is looked at again when it starts, so that none is started by half.
+"""
 
 from __future__ import annotations
 
+import errno
+import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
 
 from vo.adql import translate
 from vo.catalog import Catalog, Column, Table
@@ -15,14 +26,32 @@ from vo.context import open_database
 from vo.db.base import Database, Incoming
 from vo.errors import ConfigError, TransientError, VOError
 from vo.images.tables import IMAGES
+from vo.log import logger
 from vo.tap.schema import describe
 from vo.uploads import SCHEMA
+from vo.uws.record import FORM
 
 _INCOMING = Incoming(Table(SCHEMA, "checked", (Column("number", "long"),)), ())
 """A table such as queries bring along."""
 
-
 _FILES_LOOKED_FOR = 100
+
+PATIENCE_S = 30.0
+"""Seconds for which a process that starts waits for servers that do not answer yet."""
+
+MOST_SKEW_S = 30.0
+"""Seconds by which the clock of a machine may be off that of the job store, by which all others go."""
+
+LEAST_FREE = 256 * 2**20
+"""Bytes below which the volume of results counts as full."""
+
+_PROBE = bytes(2**20)
+_ANSWER_S = 5.0
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+log = logger(__name__)
+
+Examine = Callable[[Config], str]
 
 
 def check(config: Config) -> Iterator[str]:
@@ -38,14 +67,115 @@ def check(config: Config) -> Iterator[str]:
         raise ConfigError(f"Not in order: {', '.join(faults)}.")
 
 
+def start(config: Config, *, patience_s: float = PATIENCE_S) -> None:
+    """Return once all that a process of the service needs is there; ConfigError, with a log: it is not.
+
+    A server that does not answer may be starting itself, and is waited for.
+    """
+    if not (config.state_url and config.relay_url):
+        raise ConfigError(
+            "VO_STATE_URL and VO_RELAY_URL must name two Redis servers.",
+            hint="`vo serve` starts both by itself.",
+        )
+    deadline = time.monotonic() + patience_s
+    while faults := dict(_faults(config)):
+        is_lasting = any(not isinstance(error, TransientError) for error in faults.values())
+        if is_lasting or time.monotonic() > deadline:
+            for name, error in faults.items():
+                log.error("not in order", part=name, error=error.message, hint=error.hint)
+            raise ConfigError(f"Nothing was started; not in order: {', '.join(faults)}.")
+        log.warning("waiting for what does not answer yet", parts=list(faults))
+        time.sleep(1)
+    _warn_of_space(config)
+    with _asked(config.state_url, "VO_STATE_URL") as client:
+        client.set(FORM_KEY, FORM, nx=True)
+
+
+def _faults(config: Config) -> Iterator[tuple[str, VOError]]:
+    for name, examine in _NEEDED.items():
+        try:
+            examine(config)
+        except VOError as error:
+            yield name, error
+
+
+def _warn_of_space(config: Config) -> None:
+    """No reason to stay away: it takes a service to delete jobs."""
+    try:
+        _space(config)
+    except VOError as error:
+        log.warning("not in order", part="space", error=error.message, hint=error.hint)
+
+
 def _data_dir(config: Config) -> str:
     path = config.data_dir
     if not path.is_dir():
         raise ConfigError(f"{path} is not a directory.", hint="Create it, or set VO_DATA_DIR.")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise ConfigError(f"{path} cannot be written by this user.", hint="Change its owner or mode.")
-    space = os.statvfs(path)
-    return f"{path}, {space.f_bavail * space.f_frsize / 1e9:.0f} GB free"
+    return str(path)
+
+
+def _results(config: Config) -> str:
+    """Whether files can be made where results lie: on a volume mounted read-only, not even root may."""
+    root = config.results_dir
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise ConfigError(
+                f"{root} cannot be written: {error.strerror}.",
+                hint="Mount the volume of results read-write, or change its owner to this user.",
+            ) from error
+    return str(root)
+
+
+def _space(config: Config) -> str:
+    root = next(path for path in (config.results_dir, *config.results_dir.parents) if path.is_dir())
+    hint = "Enlarge the volume, or delete jobs; `vo sweep` removes those that are due."
+    try:
+        with tempfile.TemporaryFile(dir=root) as file:
+            file.write(_PROBE)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _FULL:
+            return "not known"
+        raise ConfigError(f"{root} takes no more bytes: {error.strerror}.", hint=hint) from error
+    space = os.statvfs(root)
+    free = space.f_bavail * space.f_frsize
+    if free < LEAST_FREE:
+        raise ConfigError(f"{root} has {free / 1e6:.0f} MB left.", hint=hint)
+    return f"{free / 1e9:.0f} GB free for results"
+
+
+def _catalog(config: Config) -> str:
+    """Whether the releases can be read, found out in a child: what it opens must not outlive a fork."""
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    child = multiprocessing.get_context("fork").Process(target=_tell_release, args=(config, theirs))
+    child.start()
+    theirs.close()
+    try:
+        answer = ours.recv()
+    except EOFError as error:
+        raise ConfigError("The database ends a process that opens it.") from error
+    finally:
+        child.join()
+        ours.close()
+    if isinstance(answer, VOError):
+        raise answer
+    return str(answer)
+
+
+def _tell_release(config: Config, to: Connection) -> None:
+    try:
+        with open_database(config, describe) as database:
+            to.send(database.catalog().release)
+    except VOError as error:
+        kind = TransientError if isinstance(error, TransientError) else ConfigError
+        to.send(kind(str(error)))
 
 
 def _releases(config: Config) -> str:
@@ -58,7 +188,7 @@ def _releases(config: Config) -> str:
                 with database.holding(SCHEMA, [_INCOMING]):  # an account may lack the privilege
                     pass
     except TransientError as error:
-        raise ConfigError(
+        raise TransientError(
             f"{config.oracle_dsn} does not answer: {error}", hint="Start it, or mend VO_ORACLE_DSN."
         ) from error
     rows = sum(table.nrows or 0 for table in catalog.tables())
@@ -98,23 +228,104 @@ def _images(config: Config) -> str:
     return f"{total:,} images below {root}" if total else "none"
 
 
+@contextmanager
+def _asked(url: str, variable: str) -> Iterator[Redis]:
+    """A connection for a question or two, which does not wait long."""
+    try:
+        with Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=_ANSWER_S,
+            socket_connect_timeout=_ANSWER_S,
+            retry=Retry(NoBackoff(), 0),
+        ) as client:
+            yield client
+    except AuthenticationError as error:
+        raise ConfigError(
+            f"{_without_password(url)} refuses the password: {error}.",
+            hint=f"It belongs into {variable}: redis://:PASSWORD@HOST:PORT.",
+        ) from error
+    except (RedisError, OSError) as error:
+        raise TransientError(
+            f"{_without_password(url)} does not answer: {error}.", hint=f"Start it, or mend {variable}."
+        ) from error
+    except ValueError as error:
+        raise ConfigError(f"{variable} is no address of a Redis server: {error}.") from error
+
+
+def _without_password(url: str) -> str:
+    """The URL as it may be shown.
+
+    >>> _without_password("redis://:secret@state:6379/0")
+    'redis://…@state:6379/0'
+    """
+    scheme, slashes, rest = url.partition("://")
+    return f"{scheme}{slashes}…@{rest.rpartition('@')[2]}" if "@" in rest else url
+
+
 def _redis(url: str, variable: str) -> str:
     if not url:
         return f"{variable} is not set; `vo serve` starts a server of its own"
-    try:
-        with Redis.from_url(url, decode_responses=True) as client:
-            version = client.info("server")["redis_version"]
-    except (RedisError, ValueError) as error:
+    with _asked(url, variable) as client:
+        return f"{_without_password(url)}, Redis {client.info('server')['redis_version']}"
+
+
+def _state(config: Config) -> str:
+    told = _redis(config.state_url, "VO_STATE_URL")
+    if config.state_url:
+        with _asked(config.state_url, "VO_STATE_URL") as client:
+            if not client.info("persistence")["aof_enabled"]:
+                told += ", without an append-only file: jobs end with it"
+            _refuse_other_form(str(client.get(FORM_KEY) or FORM))
+    return told
+
+
+FORM_KEY = "vo:form"
+"""Where the job store keeps the number of the form in which its jobs are."""
+
+
+def _refuse_other_form(found: str) -> None:
+    if int(found) != FORM:
+        age = "an older" if int(found) < FORM else "a newer"
         raise ConfigError(
-            f"{url} does not answer: {error}.", hint=f"Start it, or mend {variable}."
-        ) from error
-    return f"{url}, Redis {version}"
+            f"The jobs in VO_STATE_URL are those of {age} version (form {found}; this one has {FORM}).",
+            hint="See the upgrade in docs/operations.md.",
+        )
 
 
-_EXAMINED: dict[str, Callable[[Config], str]] = {
+def _clock(config: Config) -> str:
+    if not config.state_url:
+        return "that of this machine"
+    with _asked(config.state_url, "VO_STATE_URL") as client:
+        seconds, micros = client.time()
+    skew_s = time.time() - (seconds + micros / 1e6)
+    if abs(skew_s) > MOST_SKEW_S:
+        raise ConfigError(
+            f"The clock of this machine is {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} "
+            "that of VO_STATE_URL.",
+            hint="Set both by NTP: times of jobs would be wrong, and jobs destroyed at the wrong time.",
+        )
+    return f"{abs(skew_s):.1f} s off that of VO_STATE_URL"
+
+
+_EXAMINED: Mapping[str, Examine] = {
     "data directory": _data_dir,
+    "results": _results,
+    "space": _space,
     "releases": _releases,
     "images": _images,
-    "state": lambda config: _redis(config.state_url, "VO_STATE_URL"),
+    "state": _state,
     "relay": lambda config: _redis(config.relay_url, "VO_RELAY_URL"),
+    "clock": _clock,
 }
+"""What `vo check` looks at."""
+
+_NEEDED: Mapping[str, Examine] = {
+    "data directory": _data_dir,
+    "results": _results,
+    "releases": _catalog,
+    "state": _state,
+    "relay": _EXAMINED["relay"],
+    "clock": _clock,
+}
+"""What a process of the service cannot do without."""

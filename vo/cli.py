@@ -19,10 +19,10 @@ from redis import Redis
 from vo import __version__, log
 from vo.app import run_web
 from vo.catalog import IMAGE_RELEASE, TILE_RELEASE, Catalog
-from vo.check import check
+from vo.check import check, start
 from vo.config import Config
 from vo.context import open_context
-from vo.errors import LoadError, VOError
+from vo.errors import LoadError, UsageError, VOError
 from vo.jobs import LANES
 from vo.load import (
     LoadedImages,
@@ -111,7 +111,10 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_servers(command)
     loader = command("load", _load, "Build a release from a directory and swap it in.")
-    loader.add_argument("source", type=Path, metavar="DIR", help="directory with release.yaml and data files")
+    loader.add_argument(
+        "source", type=Path, metavar="DIR", nargs="?", help="directory with release.yaml and data files"
+    )
+    loader.add_argument("--sample", action="store_true", help="build the synthetic release, if absent")
     loader.add_argument(
         "--describe", action="store_true", help="print a first release.yaml for the data file DIR instead"
     )
@@ -206,14 +209,19 @@ def _add_watch(command: Callable[..., _Command]) -> None:
 
 def _serve(options: argparse.Namespace, config: Config) -> None:
     if options.sample:
-        config.data_dir.mkdir(parents=True, exist_ok=True)
-        if not (config.releases_dir / f"{SAMPLE}.duckdb").exists():
-            _build_sample(config)
-        if not (config.releases_dir / f"{TILE_RELEASE}.duckdb").exists():
-            _build_sample_tiles(config)
-        if not (config.releases_dir / f"{IMAGE_RELEASE}.duckdb").exists():
-            _build_sample_images(config)
+        _add_sample(config)
     serve(config, on_ready=lambda catalog: _say(_greeting(config, catalog)))
+
+
+def _add_sample(config: Config) -> None:
+    """Build what there is not yet of the synthetic release."""
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    if not (config.releases_dir / f"{SAMPLE}.duckdb").exists():
+        _build_sample(config)
+    if not (config.releases_dir / f"{TILE_RELEASE}.duckdb").exists():
+        _build_sample_tiles(config)
+    if not (config.releases_dir / f"{IMAGE_RELEASE}.duckdb").exists():
+        _build_sample_images(config)
 
 
 def _build_sample(config: Config) -> None:
@@ -253,14 +261,17 @@ def _tell(line: str) -> None:
 
 
 def _web(_options: argparse.Namespace, config: Config) -> None:
+    start(config)
     run_web(config)
 
 
 def _worker(options: argparse.Namespace, config: Config) -> None:
+    start(config)
     run_worker(config, options.lane)
 
 
 def _sweep(options: argparse.Namespace, config: Config) -> None:
+    start(config)
     with open_context(config, describe) as context:
         while True:
             try:
@@ -285,6 +296,11 @@ def _say(text: str) -> None:
 
 
 def _load(options: argparse.Namespace, config: Config) -> None:
+    if options.sample == (options.source is not None):
+        raise UsageError("`vo load` takes either DIR or --sample.")
+    if options.sample:
+        _add_sample(config)
+        return
     if options.describe:
         _say(describe_file(options.source))
         return

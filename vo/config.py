@@ -87,7 +87,13 @@ class Config:
     lease_s: int = _setting(
         30, "Seconds after which a silent worker, or a silent reader of a result, is taken for dead."
     )
-    drain_s: int = _setting(2, "Seconds that running jobs have to finish when a worker is told to stop.")
+    drain_s: int = _setting(
+        2, "Seconds that running jobs, and requests, have to finish when their process is told to stop."
+    )
+    leave_s: int = _setting(
+        0, "Seconds that a web server which is told to stop still takes requests, saying no on /ready."
+    )
+    alive_file: str = _setting("", "File that a worker touches as long as it does its work; empty: none.")
     stop_grace_s: int = _setting(
         5, "Seconds after which a job that does not stop is killed with its process."
     )

@@ -209,7 +209,13 @@ def _service_children(config: Config) -> list[_Child]:
             )
             for lane in LANES
         ),
-        _Child("web", [*vo, "web"], rank=0, environment=environment),
+        _Child(
+            "web",
+            [*vo, "web"],
+            rank=0,
+            environment=environment,
+            grace_s=config.leave_s + config.drain_s + GRACE_S,
+        ),
         _Child(
             "sweep",
             [*vo, "sweep", "--every", str(config.sweep_interval_s)],

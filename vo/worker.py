@@ -6,8 +6,9 @@ import os
 import signal
 import threading
 import warnings
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from billiard import current_process
@@ -35,7 +36,7 @@ from vo.tap.schema import describe
 from vo.uws.census import RedisCensus
 from vo.uws.lanes import Lane, lanes
 from vo.uws.pool import Pool, Seat
-from vo.uws.queue import TASK, celery_app
+from vo.uws.queue import TASK, JobQueue, celery_app
 from vo.uws.run import worker_name
 
 TASKS_PER_PROCESS = 2_000
@@ -46,6 +47,9 @@ CHECK_S = 1.0
 
 BEAT_S = 5.0
 """Seconds between two signs of life of the worker."""
+
+DEAF_S = 60.0
+"""Seconds for which calls may wait in a lane before a worker with a free process is no longer alive."""
 
 log = logger(__name__)
 
@@ -77,10 +81,13 @@ class _Process:
         """Run one job, or none; a job store out of reach costs the call and not the worker."""
         if self._context is None or self._seat is None:
             raise RuntimeError("The pool process was not started.")
+        self._pool.hear()
         try:
             run_next(self._lane, self._context, self._seat)
         except VOError as error:
             log.warning("a call came to nothing", lane=self._lane.name, error=str(error))
+        finally:
+            self._pool.hear()  # it was not free until now
 
     def stop(self, **_signal: Any) -> None:
         """Give everything back."""
@@ -117,14 +124,28 @@ class _Keeper:
     def _beat(self) -> None:
         """Give signs of life; a Redis that hangs must not keep the other thread from its work."""
         pause = threading.Event()
-        with Redis.from_url(self._config.state_url, decode_responses=True) as state:
+        with (
+            Redis.from_url(self._config.state_url, decode_responses=True) as state,
+            closing(JobQueue(celery_app(self._config.state_url), state)) as queue,
+        ):
             census = RedisCensus(state)
             while True:
                 try:
                     census.beat(self._lane.name, worker_name(), self._lane.workers)
+                    self._touch(calls=queue.depth(self._lane.name))
                 except TransientError as error:
                     log.debug("no sign of life can be given", error=str(error))
+                    self._touch(calls=0)  # a restart would not bring Redis back
                 pause.wait(BEAT_S)
+
+    def _touch(self, *, calls: int) -> None:
+        """Touch the file of a worker that is alive: one whose connection was lost unnoticed hears no call."""
+        if calls == 0:
+            self._pool.hear()  # there was none to hear
+        if self._pool.is_deaf(DEAF_S):
+            log.error("calls wait in the lane, and this worker hears none", lane=self._lane.name, calls=calls)
+        elif self._config.alive_file:
+            Path(self._config.alive_file).touch()
 
 
 def worker_app(config: Config, lane: Lane) -> Celery:

@@ -291,7 +291,12 @@ def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Catalog:
         ) from error
     if not rows:
         raise ConfigError(f"{path} describes no tables.", hint="Build it anew with `vo load`.")
-    catalog = Catalog.from_json(rows[0][0])
+    try:
+        catalog = Catalog.from_json(rows[0][0])
+    except ValueError as error:
+        raise ConfigError(
+            f"The catalogue in {path} is {error}.", hint="Build it anew with `vo load`."
+        ) from error
     schemas = tuple(
         replace(
             schema,

@@ -63,8 +63,8 @@ class PublishedCatalog:
             raise ConfigError(f"The table {self._name} publishes nothing.", hint=_MEND)
         try:
             return Catalog.from_json("".join(pieces))
-        except (ValueError, TypeError, KeyError) as error:
-            raise ConfigError(f"The table {self._name} holds no catalogue: {error}.", hint=_MEND) from error
+        except ValueError as error:
+            raise ConfigError(f"The catalogue in {self._name} is {error}.", hint=_MEND) from error
 
     def _texts(self, sql: str) -> list[str]:
         try:

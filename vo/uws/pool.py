@@ -1,4 +1,4 @@
-"""What a worker shares with its processes: that all shall stop, and when each was last seen alive."""
+"""What a worker shares with its processes: that all shall stop, signs of life, when one was last called."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import time
 
 _DOUBLE = 8
-_SEAT = 2
+_HEAD, _SEAT = 2, 2
 
 
 class Pool:
@@ -16,7 +16,8 @@ class Pool:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._memory = memoryview(mmap.mmap(-1, _DOUBLE * (1 + _SEAT * size))).cast("d")
+        self._memory = memoryview(mmap.mmap(-1, _DOUBLE * (_HEAD + _SEAT * size))).cast("d")
+        self.hear()
 
     @property
     def is_draining(self) -> bool:
@@ -29,12 +30,21 @@ class Pool:
 
     def seat(self, index: int) -> Seat:
         """The seat of the process with this number."""
-        return Seat(self, self._memory[1 + _SEAT * index : 1 + _SEAT * (index + 1)])
+        return Seat(self, self._memory[_HEAD + _SEAT * index : _HEAD + _SEAT * (index + 1)])
+
+    def hear(self) -> None:
+        """Note that a call came."""
+        self._memory[1] = time.monotonic()
+
+    def is_deaf(self, limit_s: float) -> bool:
+        """Whether a process is free and no call has come to any for `limit_s` seconds."""
+        is_free = any(pid == 0 for pid in self._memory[_HEAD::_SEAT])
+        return is_free and not self.is_draining and time.monotonic() - self._memory[1] > limit_s
 
     def silent(self, limit_s: float) -> list[int]:
         """The processes that run a job and were not seen for `limit_s` seconds."""
         oldest = time.monotonic() - limit_s
-        pairs = zip(self._memory[1::_SEAT], self._memory[2::_SEAT], strict=True)
+        pairs = zip(self._memory[_HEAD::_SEAT], self._memory[_HEAD + 1 :: _SEAT], strict=True)
         return [int(pid) for pid, seen in pairs if pid and seen < oldest]
 
 

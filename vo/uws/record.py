@@ -14,6 +14,9 @@ from vo.uws.report import RunReport, Stage
 FIELDS = frozenset(field.name for field in dataclasses.fields(Job))
 """The fields of a job."""
 
+FORM = 1
+"""The number of the form in which jobs are kept: raised when code of before could no longer read them."""
+
 BOOKKEEPING = frozenset({"index", "line"})
 """What stands in the hash besides: the stems of the keys of the sets that name the job."""
 

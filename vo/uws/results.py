@@ -22,7 +22,12 @@ SHARDS = "shards"
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*\Z")
 _PARTIAL = ".partial"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = {
+    errno.ENOSPC: "There is no room for the result: the disk is full.",
+    errno.EDQUOT: "There is no room for the result: the disk is full.",
+    errno.EROFS: "The result cannot be kept: its disk is read-only.",
+}
+"""What may become of a disk, and of the result then."""
 
 
 class ResultStore:
@@ -42,7 +47,7 @@ class ResultStore:
     def create(self, job_id: str, attempt: int | str, name: str, *, writer: str = "") -> Iterator[BinaryIO]:
         """A file to write, on disk under its name once the block ends well, and gone otherwise.
 
-        Several that may write the same file name themselves as `writer`. TransientError: the disk is full.
+        Several that may write the same file name themselves as `writer`. TransientError: no room.
         """
         path = self._place(job_id, str(attempt), name)
         partial = path.with_name(path.name + writer + _PARTIAL)
@@ -54,14 +59,15 @@ class ResultStore:
                 os.fsync(file.fileno())
             partial.replace(path)
         except OSError as error:
-            if error.errno not in _FULL:
+            if error.errno not in _REFUSED:
                 raise
             raise TransientError(
-                "There is no room for the result: the disk is full.",
+                _REFUSED[error.errno],
                 hint="Try again later, or select less; old jobs can be deleted.",
             ) from error
         finally:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):  # on a read-only disk even what is not there cannot be removed
+                partial.unlink()
 
     def remove(self, job_id: str) -> None:
         """Remove all files of a job; no error when there are none."""

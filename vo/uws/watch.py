@@ -51,6 +51,10 @@ class JobWatch(Protocol):
         """How many requests wait here now."""
         ...
 
+    def dismiss(self) -> None:
+        """Let all who wait go, and nobody wait any more: the process is about to end."""
+        ...
+
     async def close(self) -> None:
         """Give the connection back."""
         ...
@@ -76,7 +80,7 @@ class RedisJobWatch:
             async with asyncio.timeout(timeout_s):
                 self._listen_from_now()
                 await self._subscribed.wait()
-                await _until_changed(self._store, job_id, phase, wake)
+                await self._sleepers.until_changed(self._store, job_id, phase, wake)
 
     def _listen_from_now(self) -> None:
         if self._listener is None or self._listener.done():
@@ -109,6 +113,10 @@ class RedisJobWatch:
         """How many requests wait here now."""
         return self._sleepers.count
 
+    def dismiss(self) -> None:
+        """Let all who wait go, and nobody wait any more."""
+        self._sleepers.dismiss()
+
     async def close(self) -> None:
         """End the subscription and give the connection back."""
         if self._listener is not None:
@@ -133,7 +141,7 @@ class MemoryJobWatch:
                 return
             with self._hearing(asyncio.get_running_loop()):
                 async with asyncio.timeout(timeout_s):
-                    await _until_changed(self._store, job_id, phase, wake)
+                    await self._sleepers.until_changed(self._store, job_id, phase, wake)
 
     @contextmanager
     def _hearing(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
@@ -151,6 +159,10 @@ class MemoryJobWatch:
         """How many requests wait here now."""
         return self._sleepers.count
 
+    def dismiss(self) -> None:
+        """Let all who wait go, and nobody wait any more."""
+        self._sleepers.dismiss()
+
     async def close(self) -> None:
         """Nothing to give back."""
 
@@ -163,6 +175,7 @@ class Sleepers:
         self._in_all = in_all
         self._beds: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._askers: Counter[str | None] = Counter()
+        self._is_dismissed = False
 
     @property
     def count(self) -> int:
@@ -172,7 +185,8 @@ class Sleepers:
     @contextmanager
     def bed(self, job_id: str, asker: str | None) -> Iterator[asyncio.Event | None]:
         """An event that is set whenever the job changes; None when there is no room."""
-        if self._askers[asker] >= self._per_asker or self._askers.total() >= self._in_all:
+        is_full = self._askers[asker] >= self._per_asker or self._askers.total() >= self._in_all
+        if is_full or self._is_dismissed:
             yield None
             return
         wake = asyncio.Event()
@@ -196,13 +210,18 @@ class Sleepers:
         for job_id in self._beds:
             self.wake(job_id)
 
+    def dismiss(self) -> None:
+        """Wake everybody for good."""
+        self._is_dismissed = True
+        self.wake_all()
 
-async def _until_changed(store: JobStore, job_id: str, phase: Phase, wake: asyncio.Event) -> None:
-    # The sleeper is known before the phase is read, so that no change falls between the two.
-    while await run_in_threadpool(_phase, store, job_id, phase) == phase:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(wake.wait(), RECHECK_S)
-        wake.clear()
+    async def until_changed(self, store: JobStore, job_id: str, phase: Phase, wake: asyncio.Event) -> None:
+        """Sleep until the job is no longer in `phase`, or everybody is dismissed."""
+        # The sleeper is known before the phase is read, so that no change falls between the two.
+        while not self._is_dismissed and await run_in_threadpool(_phase, store, job_id, phase) == phase:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), RECHECK_S)
+            wake.clear()
 
 
 def _phase(store: JobStore, job_id: str, last_seen: Phase) -> Phase:
