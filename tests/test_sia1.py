@@ -201,6 +201,49 @@ def test_what_is_told_is_so(image_service: Service, everything: Table) -> None:
         _judge_wcs(row, content)
 
 
+@pytest.mark.parametrize(
+    ("pos", "size"),
+    [
+        ("0.7,-39.96", "0.1"),
+        ("0.3,-40.3", "0.4,0.1"),
+        ("0.02,-39.9", "0.3"),
+        ("0.7,-39.96", "0"),
+        ("0.7,-39.96", "0.2,0"),
+        ("20,-89.9", "0.2,0.3"),
+        ("200,-90", "0.3"),
+        ("0.3,-40.3", "30"),
+    ],
+)
+def test_a_cutout_is_what_was_told(image_service: Service, pos: str, size: str) -> None:
+    """The URL of each row is had, and its pixels are those that were told: their number, centre and WCS."""
+    rows = _element(image_service.get(QUERY, POS=pos, SIZE=size)).to_table()
+    assert {str(row["bandpass"]) for row in rows} == {"g", "r", "i"}
+    for row in rows[rows["bandpass"] == "g"]:
+        answer = httpx.get(str(row["acref"]))
+        assert answer.status_code == 200, answer.text
+        assert str(row["title"]).startswith("Cutout of") == ("/soda/sync?" in str(row["acref"]))
+        with fits.open(io.BytesIO(answer.content)) as hdus:
+            header = next(hdu.header for hdu in hdus if hdu.header["NAXIS"] == 2)
+        naxis = np.array([header["NAXIS1"], header["NAXIS2"]])
+        assert abs(naxis - row["naxis"]).max() <= 2  # pixels at the corners of a tilted box
+        judge = WCS(header)
+        assert abs(judge.wcs.crpix - row["coord_refpixel"]).max() <= 2
+        centre = judge.pixel_to_world(*(naxis - 1) / 2)
+        told = SkyCoord(row["ra"], row["dec"], unit="deg")
+        assert centre.separation(told).deg <= 2 * row["scale"].max()
+        assert row["filesize"] == pytest.approx(len(answer.content), rel=0.1, abs=12_000)
+
+
+def test_no_more_is_told_of_a_cutout_than_is_cut(image_service: Service) -> None:
+    """Images that lie in the region are had whole, as files, and told of as in the archive."""
+    region = {"POS": "0.2,-40", "SIZE": "3", "INTERSECT": "ENCLOSED", "VERB": "2"}
+    cut, archive = (
+        _element(image_service.get(QUERY, TYPE=kind, **region)).array for kind in ("cutout", "Atlas")
+    )
+    assert len(cut) == 6
+    assert sorted(map(str, cut)) == sorted(map(str, archive))
+
+
 def _judge_wcs(row: Row, content: bytes) -> None:
     with fits.open(io.BytesIO(content)) as hdus:
         header = hdus[1].header
@@ -364,7 +407,7 @@ def test_pyvo_finds_images(image_service: Service) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         with fits.open(io.BytesIO(httpx.get(record.getdataurl()).content)) as hdus:
-            assert WCS(hdus[1].header).footprint_contains(SkyCoord(0.7, -39.96, unit="deg"))
+            assert WCS(hdus[0].header).footprint_contains(SkyCoord(0.7, -39.96, unit="deg"))
     with pytest.raises(DALQueryError, match="MAXREC must be"):
         images.search(pos=(0.3, -40.3), size=1, MAXREC="x")
 

@@ -21,8 +21,8 @@ _FRAMES = {
 class LinearTerms:
     """A WCS without its distortions, named as the columns of `<release>.images` are.
 
-    The reference pixel counts from 1, its world coordinates are in degrees of the frame, the CD matrix is in
-    degrees to a pixel, all in the order of the FITS axes; `wcs_equinox` in years is None for ICRS.
+    The reference pixel counts from 1; longitude comes first among the world coordinates of the frame, which
+    are in degrees; the CD matrix is in degrees to a pixel; `wcs_equinox` in years is None for ICRS.
     """
 
     wcs_frame: str | None
@@ -42,12 +42,12 @@ def linear_terms(wcs: WCS) -> LinearTerms:
     """The terms of a WCS that leads to the sky."""
     frame = wcs_to_celestial_frame(wcs)
     equinox = getattr(frame, "equinox", None)
-    crpix, crval = wcs.wcs.crpix.tolist(), wcs.wcs.crval.tolist()
+    world = [wcs.wcs.lng, wcs.wcs.lat]
     return LinearTerms(
         _FRAMES.get(type(frame).__name__),
         None if equinox is None else float(equinox.byear if frame.name.startswith("fk4") else equinox.jyear),
         str(wcs.wcs.ctype[wcs.wcs.lng])[5:8],
-        *crpix,
-        *crval,
-        *wcs.pixel_scale_matrix.ravel().tolist(),
+        *wcs.wcs.crpix.tolist(),
+        *wcs.wcs.crval[world].tolist(),
+        *wcs.pixel_scale_matrix[world].ravel().tolist(),
     )

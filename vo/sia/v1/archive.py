@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vo.config import Config
 from vo.images.tables import FILE, LINKS
 from vo.sia.v1.region import Region
 
@@ -17,7 +18,7 @@ NEEDS = ("obs_collection", "obs_id", "access_url", "access_estsize", "s_ra", "s_
 """The columns of obscore from which the rows are made."""
 
 
-def whole(stored: Arrays, _region: Region | None) -> Arrays:
+def whole(stored: Arrays, _region: Region | None, _config: Config) -> Arrays:
     """What is told of each image, from the columns of obscore.
 
     `ra` and `dec` are of its centre, in degrees; `crpix1` and `crpix2` are its reference pixel, where that is

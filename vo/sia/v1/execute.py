@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from vo.adql import translate
+from vo.config import Config
 from vo.context import Context
 from vo.dali import Params
 from vo.delivery import Asked, deliver
@@ -38,16 +39,16 @@ def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
         standard_id=STANDARD_ID,
         way_out=lambda: "Send a smaller SIZE.",
         params=() if query.region else tuple(map(input_param, INPUTS)),
-        recast=_recast(query),
+        recast=_recast(query, context.config),
     )
     return deliver(asked, run, context, database, sink)
 
 
-def _recast(query: ImageQuery) -> Recast:
+def _recast(query: ImageQuery, config: Config) -> Recast:
     """The reply made of the rows of obscore."""
 
     def reply(batch: pa.RecordBatch) -> pa.RecordBatch:
         stored = dict(zip(query.names, batch.columns, strict=True))
-        return as_reply(query.fields, {**stored, **query.service_type.told(stored, query.region)})
+        return as_reply(query.fields, {**stored, **query.service_type.told(stored, query.region, config)})
 
     return Recast(tuple(field.column for field in query.fields), reply)

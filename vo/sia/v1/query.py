@@ -90,9 +90,10 @@ class ImageQuery:
         condition = NOWHERE
         if region is not None and wanted:
             condition = _one_of(params, "INTERSECT", INTERSECT, "OVERLAPS")(region)
+        types = {each.name: each for each in SERVICE_TYPES}
         return cls(
             table,
-            _one_of(params, "TYPE", {each.name: each for each in SERVICE_TYPES}, SERVICE_TYPES[0].name),
+            _one_of(params, "TYPE", types, SERVICE_TYPES[0].name),
             region,
             condition,
             fields_of(table, VERBOSITIES[-1] if region is None else _verbosity(params)),

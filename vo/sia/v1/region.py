@@ -11,6 +11,9 @@ from vo.shapes import Point, Shape
 NOWHERE = "1 = 0"
 """The condition that no image meets."""
 
+_DEFAULT_SIZE = 0.05
+"""Degrees along the sides of a cutout where SIZE is 0 (SIA 1.0, 4.1.1)."""
+
 _ANYWHERE = "s_region IS NOT NULL"
 _TURN, _HALF_TURN, _RIGHT_ANGLE = 360.0, 180.0, 90.0
 
@@ -38,6 +41,21 @@ class Region:
         """West, east, south and north on the turned sphere."""
         width, height = min(self.width, _TURN), min(self.height, _HALF_TURN)
         return -width / 2, width / 2, -height / 2, height / 2
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether it has four corners on one half of the sky."""
+        return max(self.width, self.height) < _HALF_TURN
+
+    def corners(self) -> list[Point]:
+        """Corners of the region that is cut, on the sky, from the south-west by way of the south-east.
+
+        A side of no length has the default size. Great circles between them leave out nothing of the region.
+        """
+        east, north = (self.width or _DEFAULT_SIZE) / 2, (self.height or _DEFAULT_SIZE) / 2
+        return [
+            self.place(*corner) for corner in ((-east, -north), (east, -north), (east, north), (-east, north))
+        ]
 
     def place(self, lon: float, lat: float) -> Point:
         """The position on the sky of one on the turned sphere."""
