@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyvo
+from coneskymatch import found_by_stilts
 from judgement import Judgement, Notebook
 from service import Service
 
@@ -46,18 +44,5 @@ def _by_pyvo(service: Service, ra: float, dec: float) -> list[str]:
 
 
 def _by_stilts(service: Service, verb: int) -> list[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        places = Path(folder) / "places.csv"
-        places.write_text("ra,dec\n" + "".join(f"{ra},{dec}\n" for ra, dec in PLACES))
-        done = subprocess.run(
-            [
-                "stilts", "coneskymatch", f"in={places}", "ifmt=csv", "ra=ra", "dec=dec", f"sr={RADIUS}",
-                "find=all", "servicetype=cone", f"serviceurl={service.url}/scs/sim1.main?", f"verb={verb}",
-                "erract=abort", "ofmt=csv", "ocmd=keepcols coadd_object_id",
-            ],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=True,
-        )  # fmt: skip
-    return sorted(done.stdout.split()[1:])
+    url = f"{service.url}/scs/sim1.main?"
+    return found_by_stilts("cone", url, "coadd_object_id", PLACES, RADIUS, f"verb={verb}")

@@ -1,11 +1,14 @@
-"""Image searches: what pyvo finds with SIA 2.0 must be what TAP finds in ivoa.obscore."""
+"""Image searches: what pyvo and STILTS find with SIA 2.0 and 1.0 must be what TAP finds in ivoa.obscore."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import httpx
 import pyvo
+from coneskymatch import found_by_stilts
 from judgement import Judgement, Notebook
 from service import Service
 
@@ -24,14 +27,74 @@ SEARCHES: Mapping[str, tuple[Mapping[str, Any], str]] = {
 }
 """What is searched → the arguments of pyvo, and the condition of ADQL that means the same."""
 
+_BOX = "POLYGON(0.1344, -40.35, 0.2656, -40.35, 0.2655, -40.25, 0.1345, -40.25)"
+REGIONS: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "A region": ({"size": 0.1}, f"INTERSECTS(s_region, {_BOX}) = 1"),
+    "What covers a region": ({"size": 0.1, "intersect": "COVERS"}, f"CONTAINS({_BOX}, s_region) = 1"),
+    "A position": ({"size": 0}, "CONTAINS(POINT(0.2, -40.3), s_region) = 1"),
+    "The middle of a region": (
+        {"size": (9, 1), "intersect": "CENTER"},
+        "CONTAINS(POINT(0.2, -40.3), s_region) = 1",
+    ),
+    "Everything": ({"size": 360, "intersect": "ENCLOSED"}, "s_region IS NOT NULL"),
+    "Pictures, of which there are none": ({"size": 1, "format": "graphic"}, "1 = 0"),
+}
+"""The same for SIA 1.0, around one position."""
+
+PLACES = ((0.2, -40.3), (359.9, -40.1), (150.0, 2.0))
+RADIUS = 0.05
+
 
 def judge(service: Service) -> Iterator[Judgement]:
-    """One judgement of all searches."""
+    """One judgement of each client and protocol."""
     notebook = Notebook("pyvo image search", pyvo.__version__)
-    images, tap = pyvo.dal.SIA2Service(f"{service.url}/sia/v2"), pyvo.dal.TAPService(service.tap)
+    newer = pyvo.dal.SIA2Service(f"{service.url}/sia/v2")
     for what, (asked, condition) in SEARCHES.items():
         with notebook.check(what):
-            found = sorted(record.obs_publisher_did for record in images.search(**asked))
-            rows = tap.run_sync(f"SELECT obs_publisher_did FROM ivoa.obscore WHERE {condition}")
-            assert found == sorted(row["obs_publisher_did"] for row in rows), f"{len(found)} images"
+            _compare([record.obs_publisher_did for record in newer.search(**asked)], service, condition)
     yield notebook.judgement()
+    notebook = Notebook("pyvo SIA 1.0", pyvo.__version__)
+    older = pyvo.dal.SIAService(f"{service.url}/sia/v1/query?")
+    for what, (asked, condition) in REGIONS.items():
+        with notebook.check(what):
+            found = older.search(pos=(0.2, -40.3), **asked)
+            _compare([record["obs_publisher_did"] for record in found], service, condition)
+    with notebook.check("What is told of a cutout, and the cutout"):
+        _look(older.search(pos=(0.2, -40.3), size=0.1)[0])
+    yield notebook.judgement()
+    yield _by_stilts(service)
+
+
+def _compare(found: list[str], service: Service, condition: str) -> None:
+    query = f"SELECT obs_publisher_did FROM ivoa.obscore WHERE {condition}"
+    rows = pyvo.dal.TAPService(service.tap).run_sync(query)
+    assert sorted(found) == sorted(row["obs_publisher_did"] for row in rows), f"{len(found)} images"
+
+
+def _look(record: pyvo.dal.sia.SIARecord) -> None:
+    assert record.naxes == len(record.naxis) == len(record.scale) == 2
+    assert record.cdmatrix.shape == (2, 2)
+    assert record.bandpass_lolimit < record.bandpass_refvalue < record.bandpass_hilimit
+    assert record.dateobs.mjd > 50_000
+    answer = httpx.get(record.getdataurl()).raise_for_status()
+    assert record.suggest_extension() == "fits"
+    assert answer.content.startswith(b"SIMPLE  =")
+
+
+def _by_stilts(service: Service) -> Judgement:
+    """TOPCAT's searches for images at many positions."""
+    name = "stilts coneskymatch, images"
+    if shutil.which("stilts") is None:
+        return Judgement(name, not_run="stilts is not installed")
+    notebook = Notebook(name, "")
+    for kind, url in (("sia1", f"{service.url}/sia/v1/query?"), ("sia2", f"{service.url}/sia/v2/query")):
+        with notebook.check(f"Images by {kind}"):
+            found = found_by_stilts(kind, url, "obs_publisher_did", PLACES, RADIUS)
+            older = pyvo.dal.SIAService(f"{service.url}/sia/v1/query?")
+            expected = [
+                record["obs_publisher_did"]
+                for place in PLACES
+                for record in older.search(pos=place, size=2 * RADIUS)
+            ]
+            assert found == sorted(expected), f"{len(found)} images in place of {len(expected)}"
+    return notebook.judgement()

@@ -17,6 +17,7 @@ import astroquery_client
 import cones
 import image_search
 import pyvo_client
+import sia1_rules
 import taplint
 import uws_scenarios
 import votlint
@@ -34,6 +35,7 @@ JUDGES: Mapping[str, Callable[[Service], Iterable[Judgement]]] = {
     "astroquery": astroquery_client.judge,
     "cones": cones.judge,
     "images": image_search.judge,
+    "sia1": sia1_rules.judge,
     "uws": uws_scenarios.judge,
 }
 

@@ -64,6 +64,7 @@ REFUSED: Mapping[str, Mapping[str, object]] = {
 
 
 _PLACE = {"RA": 0.2, "DEC": -40.3, "SR": 0.05}
+_REGION = {"POS": "0.2,-40.3", "SIZE": 0.1}
 
 SEARCHES: Mapping[str, tuple[str, Mapping[str, object], int]] = {
     **{f"a cone, VERB={verb}": ("/scs/sim1.main", {**_PLACE, "VERB": verb}, 200) for verb in (1, 2, 3)},
@@ -74,6 +75,12 @@ SEARCHES: Mapping[str, tuple[str, Mapping[str, object], int]] = {
     "images": ("/sia/v2/query", {"POS": "CIRCLE 0.2 -40.3 0.1"}, 200),
     "images in XML": ("/sia/v2/query", {"RESPONSEFORMAT": "votable/td"}, 200),
     "the parameters of the image search": ("/sia/v2/query", {"MAXREC": 0}, 200),
+    **{
+        f"images, SIA 1.0, VERB={verb}": ("/sia/v1/query", {**_REGION, "VERB": verb}, 200)
+        for verb in range(4)
+    },
+    "the parameters of SIA 1.0": ("/sia/v1/query", {"FORMAT": "METADATA"}, 200),
+    "images without a region": ("/sia/v1/query", {}, 400),
     "images nowhere": ("/sia/v2/query", {"POS": "NOWHERE"}, 400),
 }
 """What is searched → path, parameters and status of HTTP."""

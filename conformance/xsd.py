@@ -28,6 +28,8 @@ VOSI_PATHS = (
     "/tap/tables/TAP_SCHEMA.columns",
     "/scs/sim1.main/capabilities",
     "/scs/sim1.main/availability",
+    "/sia/v1/capabilities",
+    "/sia/v1/availability",
     "/sia/v2/capabilities",
     "/sia/v2/availability",
 )

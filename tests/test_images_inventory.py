@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from vo.errors import LoadError
 from vo.images.footprint import Footprint, celestial_wcs, footprint
 from vo.images.inventory import Fault, ImageRecord, scan
+from vo.images.linear import LinearTerms
 from vo.regions.columns import area, inside
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "fits-images"
@@ -292,6 +293,22 @@ def test_directories_outside_the_root(tmp_path: Path) -> None:
             list(scan(directory, tmp_path / "root"))
 
 
+def judge_linear(terms: LinearTerms, whole: WCS) -> None:
+    """Judge the linear terms: the WCS without its distortions is that of astropy without them."""
+    told = WCS(naxis=2)
+    told.wcs.ctype = [f"RA---{terms.wcs_projection}", f"DEC--{terms.wcs_projection}"]
+    told.wcs.crpix = terms.wcs_crpix1, terms.wcs_crpix2
+    told.wcs.crval = terms.wcs_crval1, terms.wcs_crval2
+    told.wcs.cd = [[terms.wcs_cd1_1, terms.wcs_cd1_2], [terms.wcs_cd2_1, terms.wcs_cd2_2]]
+    linear = whole.deepcopy()
+    linear.sip = None
+    linear.wcs.set_pv([])  # of TPV, and of TAN as SCAMP has written it
+    pixels = np.array([[1.0, 1.0], [900.0, 40.0]])
+    assert np.allclose(told.wcs_pix2world(pixels, 1), linear.wcs_pix2world(pixels, 1), rtol=0, atol=1e-9)
+    expected = whole.wcs.radesys or "ICRS"
+    assert (terms.wcs_frame, terms.wcs_equinox) == (expected, None if expected == "ICRS" else 2000.0)
+
+
 @pytest.mark.filterwarnings("ignore::astropy.wcs.FITSFixedWarning")  # RADECSYS, as SDSS writes it
 def test_real_images() -> None:
     """DECam (TPV), SDSS (rotated CD) and Pan-STARRS (PC): every outline is that of astropy's WCS."""
@@ -304,6 +321,7 @@ def test_real_images() -> None:
         cards = fits.getheader(REAL / record.path, record.image_hdu)
         judge(record.footprint, WCS(cards), (record.naxis2, record.naxis1))
         kept = WCS(fits.Header.fromstring(record.header, sep="\n"))
+        judge_linear(record.linear, WCS(cards))
         sky, again = WCS(cards).pixel_to_world(3.0, 30.0), kept.pixel_to_world(3.0, 30.0)
         assert sky.separation(again).to(units.arcsec).value < 1e-6
         column = pa.array([list(record.footprint.region)], pa.list_(pa.float64()))
