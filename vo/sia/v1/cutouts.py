@@ -27,7 +27,6 @@ _WCS = (
 NEEDS = (*archive.NEEDS, "s_pixel_scale", *_WCS)
 """The columns of obscore from which the rows are made; those of the WCS may be missing."""
 
-_TANGENT = ("TAN", "TPV", "TNX")
 _EQUATORIAL = ("ICRS", "FK5")  # 23 mas apart
 _NEAR = 0.1
 """Cosine of the farthest angle from the reference position at which the tangent plane is looked at."""
@@ -55,7 +54,7 @@ class _Plane:
             nothing = np.full((2, len(stored["s_ra"])), np.nan)
             return cls(nothing, nothing[0], nothing[0], np.stack([nothing, nothing]))
         is_known = pc.and_(
-            pc.is_in(stored["wcs_projection"], pa.array(_TANGENT)),
+            pc.equal(stored["wcs_projection"], "TAN"),
             pc.is_in(stored["wcs_frame"], pa.array(_EQUATORIAL)),
         )
         lon, lat = (np.radians(_floats(stored[f"wcs_crval{i}"])) for i in (1, 2))
