@@ -39,7 +39,7 @@ class LinearTerms:
 
 
 def linear_terms(wcs: WCS) -> LinearTerms:
-    """The terms of a WCS that leads to the sky; what is TPV to FITS, is TAN with distortions to the library."""
+    """The terms of a WCS that leads to the sky; TPV is TAN with distortions, as it is to WCSLIB."""
     frame = wcs_to_celestial_frame(wcs)
     equinox = getattr(frame, "equinox", None)
     world = [wcs.wcs.lng, wcs.wcs.lat]
