@@ -55,7 +55,7 @@ Reader = Callable[[Corner], Pixels | bytes]
 def main() -> None:
     """Make the images, measure, print tables."""
     with _directory() as directory:
-        paths = {name: _written(directory / f"{number}.fits", name) for number, name in enumerate(FILES)}
+        paths = {name: written(directory / f"{number}.fits", name) for number, name in enumerate(FILES)}
         print("| file | stamp | | vo | fitsio | astropy | vo / fitsio | vo / astropy |")
         print("|---|---|---|--:|--:|--:|--:|--:|")
         for name, path in paths.items():
@@ -66,7 +66,7 @@ def main() -> None:
                 _line(name, size, "cold", cold)
         for name, path in paths.items():
             corners = _corners(SIZES["1 arcmin"][0], SIZES["1 arcmin"][1])
-            rates = [_warm(reader, corners) for reader in _whole(path, SIZES["1 arcmin"][0])]
+            rates = [_warm(reader, corners) for reader in whole(path, SIZES["1 arcmin"][0])]
             _line(name, "1 arcmin", "whole stamps", [rates[0], None, rates[1]])
         _more(paths)
 
@@ -81,7 +81,8 @@ def _directory() -> Iterator[Path]:
             yield Path(scratch)
 
 
-def _written(path: Path, name: str) -> Path:
+def written(path: Path, name: str) -> Path:
+    """The image of that kind, made unless it is there."""
     if not path.exists():
         random = np.random.default_rng(1)
         sky = random.normal(0, 3, (SIDE, SIDE)).astype(np.float32)
@@ -130,7 +131,7 @@ def _afresh(opener: Callable[[Path, int], Reader], path: Path, pixels: int, corn
     return opener(path, pixels)(corner)
 
 
-def _whole(path: Path, pixels: int) -> tuple[Reader, Reader]:
+def whole(path: Path, pixels: int) -> tuple[Reader, Reader]:
     """A position and a size become a FITS file in memory."""
     image = OpenImages(decoded_bytes=0).image(path)
     sky = sky_of(image)
