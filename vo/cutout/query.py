@@ -15,7 +15,7 @@ from vo.cutout.options import NAMES, SYSTEM, Options, Product
 from vo.cutout.places import Place, Target, place_of
 from vo.dali import Params
 from vo.errors import NotFoundError, UsageError
-from vo.images.collection import ImageCollection
+from vo.images.collection import ImageCollection, ImageFile
 
 _LISTS = ("BANDS", "FORMAT")
 """Options that may be repeated."""
@@ -25,36 +25,45 @@ _FRESH_S = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Cutout:
-    """A place and what is to be made of it."""
+class CutoutQuery:
+    """What to cut out, and what to make of it."""
 
-    place: Place
+    target: Target
+    release: str | None
     options: Options
 
     @classmethod
     def from_params(cls, params: Params, collection: ImageCollection) -> Self:
-        """Judge the parameters, and find the images; others than our own are ignored."""
-        release = release_of(params)
-        target = Target.from_params(params)
+        """Judge the parameters; others than our own are ignored."""
+        release, target = release_of(params), Target.from_params(params)
         options = Options.from_levels(bands_of(collection, release), SYSTEM, options_of(params))
         if len(options.products) > 1:
             raise UsageError(
                 f"{len(options.products)} files are asked for, and one can be sent.",
                 hint="Send a request for each, or a table of positions to /cutout/async.",
             )
-        found = cls(place_of(target, collection, release, reach_of(options)), options)
-        images_of(found.place, found.product)  # the bands are there
-        return found
+        return cls(target, release, options)
 
-    @property
-    def product(self) -> Product:
-        """The one file."""
-        return self.options.products[0]
+    def found(self, collection: ImageCollection) -> Cutout:
+        """The images that show it; NotFoundError: there are none, or none in a band."""
+        place = place_of(self.target, collection, self.release, reach_of(self.options))
+        product = self.options.products[0]
+        return Cutout(place, self.options, product, images_of(place, product))
+
+
+@dataclass(frozen=True, slots=True)
+class Cutout:
+    """A place, and what is to be made of it, of which images for each band."""
+
+    place: Place
+    options: Options
+    product: Product
+    bands: list[list[ImageFile]]
 
     @property
     def told(self) -> Mapping[str, str]:
         """The headers by which caches know the answer: it is that of these images and options."""
-        images = [image for band in images_of(self.place, self.product) for image in band]
+        images = [image for band in self.bands for image in band]
         facts = [
             (image.obs_publisher_did, image.hdu, image.checksum, image.file_size, image.file_date.isoformat())
             for image in images

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vo.adql import translate
-from vo.catalog import Column, Table, arrow_schema, quoted
+from vo.catalog import Catalog, Column, Table, arrow_schema, quoted
 from vo.db.base import Database, Incoming
 from vo.errors import NotFoundError, UsageError
+from vo.images.cache import Recent
 from vo.images.tables import IMAGES
 
 _IDS_A_QUERY = 500
@@ -26,6 +27,9 @@ _NEAR_DEG = 10.0  # up to this distance, ADQL joins positions by cells
 
 PLANES = ("image", "mask", "weight")
 """What there may be of an image, pixel by pixel."""
+
+_BANDS: Recent[tuple[Catalog, tuple[str, ...]]] = Recent(64)
+"""The bands of a release, with the catalogue that it was part of."""
 
 _POSITIONS = Table(
     "TAP_UPLOAD",
@@ -152,7 +156,15 @@ class ImageCollection:
         return self._select(f"tile IN ({literals([tile])}){_of_bands(bands)}", release)
 
     def bands(self, release: str | None = None) -> tuple[str, ...]:
-        """The bands that there are images in, the bluest first."""
+        """The bands that there are images in, the bluest first; asked for once until something is loaded."""
+        catalog = self.database.catalog()
+        kept = _BANDS.get(release)
+        if kept is None or kept[0] is not catalog:
+            kept = catalog, self._bands(release)
+            _BANDS.put(release, kept, 1)
+        return kept[1]
+
+    def _bands(self, release: str | None) -> tuple[str, ...]:
         limits = {
             row["band"]: row["em_min"] or math.inf
             for table in self._tables(release)

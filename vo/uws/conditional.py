@@ -14,6 +14,11 @@ _KEPT_BY_304 = ("etag", "last-modified", "cache-control", "vary")
 _ONE_RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*\Z", re.IGNORECASE)
 
 
+def asks_whether_known(asked: Headers) -> bool:
+    """Whether the request has conditions under which it wants nothing."""
+    return "if-none-match" in asked or "if-modified-since" in asked
+
+
 def is_known(asked: Headers, told: Mapping[str, str]) -> bool:
     """Whether the client has what is told of: a tag decides alone, a date only without one (13.2.2)."""
     tags = asked.get("if-none-match")

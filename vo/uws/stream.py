@@ -126,8 +126,9 @@ class SyncResponse(Response):
             await send({"type": "http.response.start", "status": 204, "headers": []})
             await send(_body(b"", more=False))
             return
-        part = None if head.size is None else part_of(self._asked, self._told, head.size)
-        await send(_start(head, self._job, self._told, part))
+        told = {**self._told, **head.headers}
+        part = None if head.size is None else part_of(self._asked, told, head.size)
+        await send(_start(head, self._job, told, part))
         passed, last = 0, head.size if part is None else part.stop
         try:
             async for block in reader.blocks():
@@ -171,11 +172,10 @@ def _body(body: bytes, *, more: bool) -> Message:
 
 def _start(head: Head, job: Job, told: Mapping[str, str], part: Part | None) -> Message:
     headers = {
-        **told,
         "content-type": head.media_type,
         "content-disposition": f'inline; filename="{head.name}"',
         "x-job": job.id,
-        **head.headers,
+        **told,
     }
     if head.size is not None:
         headers |= {"accept-ranges": "bytes", "content-length": str(head.size)}
