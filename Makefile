@@ -66,6 +66,7 @@ bench: .venv/installed-dev
 
 bench-cutouts: .venv/installed-dev
 	$(BIN)/python bench/cutouts.py $(CUTOUTS)
+	$(BIN)/python bench/cutouts_served.py $(CUTOUTS)
 
 bench-sky: .venv/installed-dev
 	@test -e /usr/share/postgresql/15/extension/pg_sphere.control || \
