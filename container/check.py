@@ -9,6 +9,7 @@ The sample release is loaded and questions are asked, each with its answer. Need
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import httpx
 import pyvo
+from astropy.io import fits
 
 IMAGE = "localhost/vo"
 START_S = 300
@@ -250,7 +252,40 @@ def _image(url: str) -> str:
     return "the links of an image"
 
 
-QUESTIONS: dict[str, Callable[[str], str]] = {"TAP sync": _sync, "TAP async": _async, "DataLink": _image}
+def _cutout(url: str) -> str:
+    [row] = pyvo.dal.TAPService(f"{url}/tap").search("SELECT TOP 1 s_ra, s_dec FROM ivoa.obscore")
+    form = {"RA": row["s_ra"], "DEC": row["s_dec"], "SIZE": 1, "BANDS": "g", "FORMAT": "fits"}
+    answer = httpx.get(f"{url}/cutout", params=form, timeout=120)
+    assert answer.status_code == 200, answer.text
+    with fits.open(io.BytesIO(answer.content)) as stamp:
+        shape = next(hdu.data.shape for hdu in stamp if hdu.data is not None)
+    assert min(shape) > 10, shape
+    return f"a stamp of {shape[1]} x {shape[0]} pixels"
+
+
+def _anomaly(url: str) -> str:
+    form = {"QUERY": "SELECT * FROM sim1.main WHERE mag_auto_i < 22", "RESPONSEFORMAT": "csv", "PHASE": "RUN"}
+    features = "mag_auto_g - mag_auto_r AS g_r, mag_auto_r - mag_auto_i AS r_i"
+    created = httpx.post(f"{url}/anomaly/async", data={**form, "FEATURES": features, "TOP": "25"}, timeout=60)
+    assert created.status_code == 303, created.text
+    job = created.headers["location"]
+    deadline = time.monotonic() + START_S
+    while (phase := httpx.get(f"{job}/phase").text) in ("QUEUED", "EXECUTING"):
+        assert time.monotonic() < deadline, phase
+        time.sleep(0.2)
+    assert phase == "COMPLETED", httpx.get(f"{job}/error").text
+    strangest = httpx.get(f"{job}/results/result").text.splitlines()
+    assert len(strangest) > 25, strangest
+    return f"the {len(strangest) - 1:,} rows of a job"
+
+
+QUESTIONS: dict[str, Callable[[str], str]] = {
+    "TAP sync": _sync,
+    "TAP async": _async,
+    "DataLink": _image,
+    "cutout": _cutout,
+    "anomaly": _anomaly,
+}
 
 
 def _compiled(host: Host, containers: Sequence[Container]) -> str:
