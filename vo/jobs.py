@@ -169,10 +169,12 @@ def _work_on(shard: Shard, job: Job, lane: Lane, context: Context, seat: Seat) -
             if isinstance(failure, RestartError | CancelledError | LeaseLostError):
                 log.info("a shard is given back", shard=shard.name, reason=str(failure))
                 shards.give_back(shard)
+                clear_shards(job.id, lane.name, context)
             else:
                 shards.fail(shard, JobError.of(failure))
         else:
-            shards.finish(shard)
+            if not shards.finish(shard):
+                clear_shards(job.id, lane.name, context)
 
 
 def clear_shards(job_id: str, lane: str, context: Context) -> None:

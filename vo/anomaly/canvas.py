@@ -95,6 +95,12 @@ class Canvas:
         picture = Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST)
         self._image.paste(picture, (round(panel.left * _SCALE), round(panel.top * _SCALE)))
 
+    def picture(self, left: float, top: float, size: tuple[int, int], colours: np.ndarray) -> None:
+        """Pixels (rows, columns, 3) in a rectangle of that width and height."""
+        whole = (size[0] * _SCALE, size[1] * _SCALE)
+        pixels = Image.fromarray(np.ascontiguousarray(colours)).resize(whole, Image.Resampling.BICUBIC)
+        self._image.paste(pixels, (round(left * _SCALE), round(top * _SCALE)))
+
     def axes(self, panel: Panel, x_name: str = "", y_name: str = "") -> None:
         """The frame of a panel, its ticks, and the names of its axes."""
         right, bottom = panel.left + panel.width, panel.top + panel.height
@@ -123,7 +129,7 @@ class Canvas:
         """The image as a PNG file."""
         small = self._image.resize(self.size, Image.Resampling.LANCZOS)
         file = io.BytesIO()
-        small.save(file, "PNG", optimize=True)
+        small.save(file, "PNG")
         return file.getvalue()
 
 

@@ -11,7 +11,9 @@ from vo.anomaly.plan import Plan
 from vo.anomaly.ranking import Ranking
 from vo.anomaly.read import carried_names, feature_names, values_of
 from vo.errors import UsageError
+from vo.forest.contributions import contributions
 from vo.forest.detector import Detector
+from vo.forest.preparation import prepared
 
 MOST_EXPLAINED = 100
 """Anomalies, the strangest first, whose reasons are told."""
@@ -27,7 +29,8 @@ _ORDINARY = 20_000
 class Outcome:
     """The ranked rows and what is said of them: `strange` are the first, `ordinary` some of the lower half.
 
-    `anomalies` are how many of the first count as such, `threshold` is the score of the last of those.
+    `anomalies` are how many of the first count as such, `threshold` is the score of the last of those;
+    `reasons` are the contributions of features to each strange row, (rows, features).
     """
 
     plan: Plan
@@ -39,6 +42,8 @@ class Outcome:
     quantiles: tuple[float, ...]
     strange: pa.Table
     ordinary: pa.Table
+    reasons: np.ndarray
+    histogram: np.ndarray
 
     @classmethod
     def of(cls, plan: Plan, detector: Detector, ranked: Ranking) -> Outcome:
@@ -53,6 +58,8 @@ class Outcome:
         low, high, quantiles = ranked.summary(LEVELS)
         threshold = cut.threshold or (ranked.score_at(anomalies) if anomalies else 1.0)
         strange = pa.Table.from_batches(list(ranked.top(min(max(anomalies, 1), MOST_EXPLAINED))))
+        strange = strange.slice(0, anomalies)
+        features = values_of(strange, feature_names(len(plan.selection.features)))
         median = quantiles[LEVELS.index(0.5)]
         return cls(
             plan,
@@ -62,13 +69,20 @@ class Outcome:
             threshold,
             (low, high),
             tuple(quantiles),
-            strange.slice(0, anomalies),
+            strange,
             ranked.ordinary(_ORDINARY, median),
+            contributions(detector, features).T,
+            ranked.histogram(),
         )
 
     def features_of(self, rows: pa.Table) -> np.ndarray:
         """The features of rows as they were read, (rows, features)."""
         return np.column_stack(values_of(rows, feature_names(len(self.plan.selection.features))))
+
+    def prepared(self, rows: pa.Table) -> np.ndarray:
+        """The features of rows as the forest sees them, (rows, features of the forest)."""
+        columns = values_of(rows, feature_names(len(self.plan.selection.features)))
+        return prepared(self.detector.preparation, columns)[0].T
 
     def places_of(self, rows: pa.Table) -> np.ndarray:
         """Longitude and latitude of rows in degrees, (rows, 2); of a run without positions no rows."""

@@ -54,7 +54,7 @@ def histogram(counts: np.ndarray, threshold: float, title: str) -> bytes:
 def corner(names: Sequence[str], ordinary: np.ndarray, strange: np.ndarray, title: str) -> bytes:
     """Each feature against each other: the density of ordinary objects, and the anomalies as dots."""
     count = min(len(names), _MOST_CORNER)
-    side, gap = (150, 12) if count > 2 else (240, 12)  # noqa: PLR2004  two panels may be larger
+    side, gap = (150, 26) if count > 2 else (240, 26)  # noqa: PLR2004  two panels may be larger
     whole = 110 + count * (side + gap)
     canvas = Canvas(whole, whole, title)
     ranges = [_shared(ordinary[:, k], strange[:, k]) for k in range(count)]
@@ -125,12 +125,12 @@ def sky_map(cells: np.ndarray, means: np.ndarray, places: np.ndarray) -> bytes:
     middle = float(np.degrees(np.angle(np.exp(1j * np.radians(lon_deg)).mean())))
     across = _turned(lon_deg, middle) * np.cos(np.radians(lat_deg))
     wide = max(np.ptp(across), np.ptp(lat_deg)) > _ALL_SKY_DEG
-    canvas = Canvas(820, 520, "Mean score on the sky")
+    canvas = Canvas(820, 540, "Mean score on the sky")
     limits = limits_of(means, cut=0.02)
     draw = _whole_sky if wide else _patch
     panel = draw(canvas, (lon_deg, lat_deg), middle, _Means(cells, means), limits)
     x, y = (_mollweide if wide else _flat)(places[:, 0], places[:, 1], middle, float(lat_deg.mean()))
-    canvas.points(panel, x, y, STRANGE, radius=2)
+    canvas.points(panel, x, y, STRANGE, radius=1 if wide else 2)
     canvas.scale(60, 478, limits, "mean score")
     return canvas.png()
 
@@ -244,7 +244,7 @@ def radial_forest(ordinary: np.ndarray, strange: np.ndarray, depth_limit: float)
         (190, ordinary, ORDINARY, "a usual object"),
         (530, strange, STRANGE, "the strangest object"),
     ):
-        shown = np.sort(lengths[:_MOST_SPOKES])
+        shown = lengths[:_MOST_SPOKES]
         angles = np.linspace(0, 2 * np.pi, len(shown), endpoint=False)
         for angle, length in zip(angles, shown, strict=True):
             reach = 140 * length / furthest

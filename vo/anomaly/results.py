@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from vo import __version__
+from vo.anomaly.gallery import gallery
 from vo.anomaly.models import MEDIA_TYPE as ARROW
 from vo.anomaly.models import model_bytes
 from vo.anomaly.outcome import LEVELS, Outcome
+from vo.anomaly.reasons import reasons_of
 from vo.anomaly.table import batches_of, columns_of
 from vo.context import Context
 from vo.result import Result
@@ -32,22 +34,27 @@ def deliver_all(
 ) -> tuple[JobResult, ...]:
     """Write every result; the table is the first."""
     table = _table(outcome, run, context, sink)
-    files: Mapping[JobResult, Callable[[], bytes]] = {
+    files: dict[JobResult, Callable[[], bytes | None]] = {
         JobResult("model", "model.arrow", ARROW): lambda: model_bytes(outcome.detector),
-        JobResult("summary", "summary.json", _JSON): lambda: _json(summary(outcome, timings, context)),
+        JobResult("summary", "summary.json", _JSON): lambda: _json(summary(outcome, timings, run, context)),
+        JobResult("explanations", "explanations.json", _JSON): lambda: _json(reasons_of(outcome, context)),
     }
-    others = tuple(
-        sink.deliver(result, iter([content()]), tells_errors=False) for result, content in files.items()
-    )
-    return (table, *others)
+    for name, picture in gallery(outcome, context).items():
+        files[JobResult(name, f"{name}.png", _PNG)] = picture
+    delivered = [table]
+    for result, make in files.items():
+        run.check()
+        content = make()
+        if content is not None:
+            delivered.append(sink.deliver(result, iter([content]), tells_errors=False))
+    return tuple(delivered)
 
 
 def _table(outcome: Outcome, run: Run, context: Context, sink: Sink) -> JobResult:
     request, selection = outcome.plan.request, outcome.plan.selection
     maxrec = request.maxrec
-    reasons = np.empty((len(outcome.strange), len(selection.features)))
     rows = outcome.ranked.top(maxrec + 1) if maxrec else iter(())
-    batches = batches_of(rows, outcome.names, outcome.anomalies, reasons)
+    batches = batches_of(rows, outcome.names, outcome.anomalies, outcome.reasons)
     with Result(columns_of(selection), batches, maxrec=maxrec or None) as result:
         result.overflow = maxrec == 0
         result.byte_limit = context.config.output_bytes or None
@@ -86,7 +93,7 @@ def _settings(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def summary(outcome: Outcome, timings: Mapping[str, float], context: Context) -> dict[str, Any]:
+def summary(outcome: Outcome, timings: Mapping[str, float], run: Run, context: Context) -> dict[str, Any]:
     """What there is to say of all objects, and how it came about."""
     ranked, (low, high) = outcome.ranked, outcome.span
     return {
@@ -97,12 +104,13 @@ def summary(outcome: Outcome, timings: Mapping[str, float], context: Context) ->
             "least": low,
             "greatest": high,
             "quantiles": dict(zip(map(str, LEVELS), outcome.quantiles, strict=True)),
-            "histogram": _histogram(ranked.histogram()),
+            "histogram": _histogram(outcome.histogram),
         },
         "parameters": _settings(outcome),
         "query": outcome.plan.request.query,
         "release": context.database.catalog().release,
         "timings_s": dict(timings),
+        "shards": context.shards.workers(run.job),
         "versions": {
             "vo": __version__,
             "python": platform.python_version(),
@@ -119,5 +127,5 @@ def _histogram(counts: np.ndarray) -> dict[str, Any]:
     return {"bins": len(counts), "first": first, "counts": counts[first : last + 1].tolist()}
 
 
-def _json(content: Mapping[str, Any]) -> bytes:
+def _json(content: Any) -> bytes:  # noqa: ANN401  whatever JSON can say
     return json.dumps(content, indent=1, ensure_ascii=False).encode()

@@ -42,6 +42,11 @@ READ, GROW, SCORE = "read", "grow", "score"
 _TREE_COST = 40_000_000
 """Values that a shard of trees looks at: a second or so."""
 
+_SCORE_COST = 400_000_000
+"""Values that scoring looks at between two looks at whether it shall stop."""
+
+_LEAST_ROWS = 4_096
+
 _SAMPLE, _FIRST, _PLACES = "sample.parquet", "first-tree.parquet", "places.json"
 _RIGHT_ANGLE = 90.0
 
@@ -143,7 +148,15 @@ def _score(crew: Crew, piece: str) -> None:
     names = feature_names(len(detector.names))
     places = [f"c{place}" for place in position or ()]
     table = crew.spool.read_table(piece, [ROW, *names, *places])
-    scores = score(detector, values_of(table, names), threads=crew.threads)
+    columns, forest = values_of(table, names), detector.forest
+    step = max(
+        _LEAST_ROWS, _SCORE_COST // (len(forest) * forest.depth * ((forest.settings.extension or 0) + 2))
+    )
+    scores = np.empty(table.num_rows)
+    for start in range(0, table.num_rows, step):
+        crew.run.check()
+        rows = slice(start, start + step)
+        scores[rows] = score(detector, [column[rows] for column in columns], threads=crew.threads)
     usable = ~np.isnan(scores)
     cells = _cells(*values_of(table, places)) if places else pa.nulls(table.num_rows, pa.int64())
     scored = pa.table({ROW: table.column(ROW), "score": pa.array(scores), CELL: cells})

@@ -97,10 +97,12 @@ return redis.call('ZADD', key .. ':left', 'XX', 'CH', now() + lease_ms, shard)
 FINISH = (
     _CURRENT
     + """
-local id, attempt, stage, shard = unpack(ARGV, 1, 4)
+local id, attempt, stage, shard, worker = unpack(ARGV, 1, 5)
 if not is_open(id, attempt, stage) then return 0 end
 redis.call('HDEL', 'vo:shards:' .. id, 'by:' .. shard)
-return redis.call('ZREM', 'vo:shards:' .. id .. ':left', shard)
+local was_left = redis.call('ZREM', 'vo:shards:' .. id .. ':left', shard)
+if was_left == 1 then redis.call('HINCRBY', 'vo:shards:' .. id .. ':done', worker, 1) end
+return was_left
 """
 )
 """A shard is done."""
@@ -119,6 +121,7 @@ CLOSE = (
     _CURRENT
     + """
 forget(ARGV[1], ARGV[2])
+redis.call('DEL', 'vo:shards:' .. ARGV[1] .. ':done')
 """
 )
 """There is nothing more to do for a job."""

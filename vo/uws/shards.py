@@ -6,6 +6,7 @@ again. Keys:
 
     vo:shards:<job id>        hash: stage, attempt, error, and the token of whoever has a shard
     vo:shards:<job id>:left   sorted set of the shards to do, by the time from which each may be taken
+    vo:shards:<job id>:done   hash: how many shards each worker has done
     vo:shards:open:<lane>     sorted set of the jobs with an open stage, by the turn at which one was helped
 """
 
@@ -26,7 +27,7 @@ from vo.errors import CancelledError, TransientError
 from vo.log import logger
 from vo.uws import shard_scripts as scripts
 from vo.uws.job import Job, JobError
-from vo.uws.run import Run
+from vo.uws.run import Run, worker_name
 
 POLL_S = 0.05
 """Seconds between two looks at the shards that others work on."""
@@ -105,10 +106,10 @@ class ShardTable:
         with _reachable():
             return bool(self._can_help([], [lane]))
 
-    def finish(self, shard: Shard) -> None:
-        """Note that the shard is done; no matter who has it now, as all do the same."""
+    def finish(self, shard: Shard) -> bool:
+        """Note that the shard is done, no matter who has it now; False: it was done already, or never will."""
         with _reachable():
-            self._finish([], [*_guards(shard), shard.name])
+            return bool(self._finish([], [*_guards(shard), shard.name, worker_name()]))
 
     def give_back(self, shard: Shard) -> None:
         """Let others have the shard at once."""
@@ -128,6 +129,13 @@ class ShardTable:
         if attempt != str(job.attempt):
             raise CancelledError("The job was aborted.")
         return Left(int(count), None if error is None else JobError.from_json(json.loads(error)))
+
+    def workers(self, job: Job) -> dict[str, int]:
+        """How many shards of the job each worker has done so far, in this attempt and those before it."""
+        with _reachable():
+            return {
+                name: int(count) for name, count in self._redis.hgetall(f"vo:shards:{job.id}:done").items()
+            }
 
     def close(self, job_id: str, lane: str) -> None:
         """Forget all that is known of the shards of a job."""
