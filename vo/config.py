@@ -53,6 +53,10 @@ class Config:
         983_040,
         "Rows of a table that one worker reads at a time for an anomaly job; its samples depend on it.",
     )
+    owner_models: int = _setting(100, "Models of one owner that are kept at the most.")
+    model_bytes: int = _setting(67_108_864, "Bytes of a model that is sent at the most.")
+    model_default_s: int = _setting(2_592_000, "Seconds for which a model is kept.")
+    model_limit_s: int = _setting(31_536_000, "Seconds for which a model is kept, at the most.")
     sync_queue_limit: int = _setting(200, "Sync queries that may wait; 0: any number. More are told 503.")
     queue_limit: int = _setting(10_000, "Jobs that may wait on each other lane; 0: any number.")
     owner_queued: int = _setting(
@@ -146,6 +150,11 @@ class Config:
     def releases_dir(self) -> Path:
         """Where the release files lie."""
         return self.data_dir / "releases"
+
+    @property
+    def models_dir(self) -> Path:
+        """Where the models are kept."""
+        return self.data_dir / "models"
 
     @property
     def spill_dir(self) -> Path:

@@ -146,7 +146,7 @@ async def read_params(request: Request, *, file_bytes: int = 0, most: int = MAX_
     """
     params = Params(_urlencoded(request.scope["query_string"], most))
     if request.method == "POST":
-        limit = _limit(request) + (file_bytes if _media_type(request) == _MULTIPART else 0)
+        limit = _limit(request) + (file_bytes if media_type_of(request) == _MULTIPART else 0)
         body = await _body_params(_bounded(request, limit), most)
         if not file_bytes:
             body.close()
@@ -158,6 +158,16 @@ async def read_params(request: Request, *, file_bytes: int = 0, most: int = MAX_
     return params
 
 
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body, whatever its type; one of more than `limit` bytes is refused as it comes."""
+    return await _bounded(request, limit).body()
+
+
+def without_body(request: Request) -> Params:
+    """The parameters of the URL alone, for requests whose body is something else."""
+    return Params(_urlencoded(request.scope["query_string"]))
+
+
 async def read_text(request: Request) -> str:
     """The whole body as UTF-8, whatever its type; refused like that of `read_params`."""
     try:
@@ -167,7 +177,7 @@ async def read_text(request: Request) -> str:
 
 
 async def _body_params(request: Request, most: int) -> Params:
-    content_type = _media_type(request)
+    content_type = media_type_of(request)
     if content_type in _BODIES:
         return await _BODIES[content_type](request, most)
     if await request.body():
@@ -178,7 +188,8 @@ async def _body_params(request: Request, most: int) -> Params:
     return Params()
 
 
-def _media_type(request: Request) -> str:
+def media_type_of(request: Request) -> str:
+    """The media type of the body, without its parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
+from vo.anomaly.shelf import Shelf
 from vo.context import Context
 from vo.errors import ConflictError, LeaseLostError, NotFoundError, TransientError
 from vo.jobs import LANES, SHARED_LANES, call_if_needed, clear_shards, ended, hand_back
@@ -62,6 +63,7 @@ def sweep(context: Context) -> Swept:
     for lane in SHARED_LANES:
         for job_id in context.shards.jobs(lane):
             clear_shards(job_id, lane, context)
+    swept.destroyed += Shelf(context.config).remove_expired(datetime.now(UTC))
     swept.orphans = _remove_orphans(context)
     return swept
 

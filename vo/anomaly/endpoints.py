@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from vo.anomaly import model_endpoints as models
 from vo.anomaly.capabilities import capabilities
 from vo.anomaly.pages import service_page
 from vo.page import POLICY
@@ -23,6 +24,7 @@ def routes() -> list[Route]:
         Route("/anomaly/", home),
         Route("/anomaly/capabilities", show_capabilities),
         Route("/anomaly/availability", availability),
+        *models.routes(),
         *uws_routes(ASYNC),
     ]
 

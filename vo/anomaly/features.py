@@ -38,6 +38,7 @@ class Selection:
     """What is read: `columns` are the `carried` ones, which name and place a row, and then the features.
 
     `position` are the places of longitude and latitude among them, in degrees; None: there are none.
+    `asked` are the features as expressions.
     """
 
     adql: str
@@ -45,6 +46,7 @@ class Selection:
     carried: int
     ids: tuple[str, ...]
     position: tuple[int, int] | None
+    asked: tuple[Feature, ...] = ()
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -138,6 +140,7 @@ def selection(query: str, features: Sequence[Feature], ids: Sequence[str], catal
         len(carried),
         tuple(column.name for column in named),
         (carried.index(position[0]), carried.index(position[1])) if position else None,
+        chosen,
     )
 
 

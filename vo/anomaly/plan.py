@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from vo import __version__
 from vo.adql import translate
-from vo.anomaly.features import Selection, selection
+from vo.anomaly.features import Feature, Selection, selection
 from vo.anomaly.request import AnomalyRequest
+from vo.anomaly.shelf import Kept, Shelf
+from vo.auth import User
 from vo.context import Context
 from vo.dali import Params
 from vo.db.base import Database
+from vo.errors import UsageError
 from vo.forest.preparation import Missing
 from vo.result import Statement
 from vo.uploads import with_uploads
@@ -33,7 +36,10 @@ _FORM = {"RESPONSEFORMAT", "MAXREC"}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is read, in which parts; plans of one `key` are the same work on the same data."""
+    """What is read, in which parts; plans of one `key` are the same work on the same data.
+
+    `kept` is the model that scores, in place of a forest that grows now.
+    """
 
     request: AnomalyRequest
     selection: Selection
@@ -41,6 +47,7 @@ class Plan:
     parts: tuple[Rows, ...]
     key: str
     sql: str
+    kept: Kept | None = None
 
     def statement(self, part: int, database: Database) -> Statement:
         """The statement of a part, whose rows come in the same order each time."""
@@ -57,7 +64,9 @@ def planning(run: Run, context: Context) -> Iterator[tuple[Plan, Database]]:
 
 def _planned(request: AnomalyRequest, job: Job, context: Context, database: Database) -> Plan:
     catalog = database.catalog()
-    chosen = selection(request.query, request.features, request.ids, catalog)
+    kept = Shelf(context.config).load(request.model, User(job.owner)) if request.model else None
+    features = request.features if kept is None else _known(request.features, kept)
+    chosen = selection(request.query, features, request.ids, catalog)
     whole = _statement(chosen, database, None)
     step, table = context.config.anomaly_part_rows, whole.parted
     # What came along is in the database of one worker only.
@@ -67,7 +76,23 @@ def _planned(request: AnomalyRequest, job: Job, context: Context, database: Data
     )
     request.settings.fitted(len(chosen.features), _MANY)  # what is wrong with it is told before rows are read
     missing = request.missing.of(chosen.features)
-    return Plan(request, chosen, missing, parts, _key(job, catalog.release, parts), whole.sql)
+    if kept is not None:
+        missing = kept.detector.preparation.missing
+    return Plan(request, chosen, missing, parts, _key(job, catalog.release, parts), whole.sql, kept)
+
+
+def _known(features: Sequence[Feature], kept: Kept) -> tuple[Feature, ...]:
+    """The features of a kept model in its order: those asked for by their names, or as it was grown."""
+    if not features:
+        return kept.features
+    by_name = {feature.name.lower(): feature for feature in features}
+    wanted = [name.lower() for name in kept.detector.names]
+    if set(by_name) != set(wanted):
+        raise UsageError(
+            f"FEATURES must be those of the model: {', '.join(kept.detector.names)[:500]}.",
+            hint="Name them by AS, or leave FEATURES out.",
+        )
+    return tuple(by_name[name] for name in wanted)
 
 
 def _key(job: Job, release: str, parts: tuple[Rows, ...]) -> str:

@@ -64,7 +64,8 @@ def read_part(plan: Plan, part: int, run: Run, database: Database, spool: Spool)
     for table in _pieces(plan, part, run, database):
         columns = values_of(table, feature_names(count))
         required = [policy == "drop" for policy in missing]
-        sample = offered(sample, columns, table.column(ROW).to_numpy(), required=required)
+        if plan.kept is None:
+            sample = offered(sample, columns, table.column(ROW).to_numpy(), required=required)
         least = np.minimum(least, [_extreme(column, np.min) for column in columns])
         greatest = np.maximum(greatest, [_extreme(column, np.max) for column in columns])
         name = f"rows-{part:05}-{len(pieces):04}.parquet"
@@ -110,6 +111,8 @@ def check_rows(plan: Plan, parts: Sequence[Part]) -> None:
     """Refuse what no forest can grow from: no rows, and features without values or with only one."""
     if not any(part.pieces for part in parts):
         raise UsageError("QUERY has no rows.", hint="Widen its WHERE clause.")
+    if plan.kept is not None:
+        return
     with np.errstate(invalid="ignore"):
         least = np.fmin.reduce([part.least for part in parts])
         greatest = np.fmax.reduce([part.greatest for part in parts])

@@ -35,7 +35,9 @@ def deliver_all(
     """Write every result; the table is the first."""
     table = _table(outcome, run, context, sink)
     files: dict[JobResult, Callable[[], bytes | None]] = {
-        JobResult("model", "model.arrow", ARROW): lambda: model_bytes(outcome.detector),
+        JobResult("model", "model.arrow", ARROW): lambda: model_bytes(
+            outcome.detector, outcome.plan.selection.asked
+        ),
         JobResult("summary", "summary.json", _JSON): lambda: _json(summary(outcome, timings, run, context)),
         JobResult("explanations", "explanations.json", _JSON): lambda: _json(reasons_of(outcome, context)),
     }
@@ -87,7 +89,7 @@ def _settings(outcome: Outcome) -> dict[str, Any]:
         "FEATURES": ", ".join(outcome.plan.selection.features),
         "ID": ", ".join(outcome.plan.selection.ids),
         **{name.upper(): value for name, value in asdict(forest).items()},
-        "SCALING": str(request.scaling),
+        "SCALING": str(outcome.detector.preparation.scaling),
         "MISSING": ", ".join(map(str, outcome.plan.missing)),
         **cut,
     }

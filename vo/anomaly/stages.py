@@ -92,7 +92,9 @@ def read_all(crew: Crew, plan: Plan, database: Database) -> list[str]:
 
 
 def grow_all(crew: Crew, plan: Plan) -> Detector:
-    """Have all trees grown from the sample of all parts."""
+    """Have all trees grown from the sample of all parts, unless there is a model already."""
+    if plan.kept is not None:
+        return plan.kept.detector
     sample = united_sample(plan, crew.spool)
     request, names = plan.request, plan.selection.features
     preparation = fitted(sample.columns, plan.missing, request.scaling, names)

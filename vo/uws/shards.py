@@ -107,7 +107,7 @@ class ShardTable:
             return bool(self._can_help([], [lane]))
 
     def finish(self, shard: Shard) -> bool:
-        """Note that the shard is done, no matter who has it now; False: it was done already, or never will."""
+        """Note that the shard is done, no matter who has it now; False: it is not wanted any more."""
         with _reachable():
             return bool(self._finish([], [*_guards(shard), shard.name, worker_name()]))
 
