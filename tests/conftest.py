@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from vo.serve import redis_server as redis_program
 
 sys.path.insert(0, str(Path(__file__).parent))  # modules that several tests import: contracts, asgi
-pytest.register_assert_rewrite("contracts", "service")
+pytest.register_assert_rewrite("contracts", "service", "anomaly_jobs")
 
 from service import Service, serving, small_images, small_sample  # noqa: E402  found by the line above
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -15,74 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from anomaly_jobs import FEATURES, FEW, read_csv, result, run, scores_of, start
 from astropy.io.votable import parse_single_table
 from astropy.table import Table
-from numpy.typing import NDArray
+from PIL import Image
 from service import Service
 
 QUERY = "SELECT * FROM sim1.main WHERE mag_auto_i < 22"
-FEATURES = ["mag_auto_g - mag_auto_r AS g_r, mag_auto_r - mag_auto_i AS r_i", "mag_auto_i, flux_radius_i"]
-FEW = {"NTREES": "20", "SAMPLE_SIZE": "64"}
-
-
-def run(service: Service, **params: Any) -> str:
-    """The path of a job that has completed."""
-    job = start(service, **params)
-    phase = service.await_phase(job, "COMPLETED", "ERROR", "ABORTED")
-    assert phase == "COMPLETED", service.get(f"{job}/error").text
-    return job
-
-
-def start(service: Service, files: dict[str, bytes] | None = None, **params: Any) -> str:
-    """The path of a job that was started."""
-    url, data = service.url + "/anomaly/async", {"PHASE": "RUN", **params}
-    answer = httpx.post(url, data=data, files=files, timeout=60)
-    assert answer.status_code == 303, answer.text
-    return answer.headers["location"].removeprefix(service.url)
-
-
-def result(service: Service, job: str, name: str = "result") -> bytes:
-    """A file that the job left."""
-    answer = service.get(f"{job}/results/{name}")
-    assert answer.status_code == 200, answer.text
-    return answer.content
-
-
-def read_csv(content: bytes) -> list[dict[str, str]]:
-    """The rows of a table by the names of its columns."""
-    return list(csv.DictReader(io.StringIO(content.decode())))
-
-
-def scores_of(model: bytes, columns: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """The scores that a downloaded model gives rows, node by node as in Hariri et al. (2019)."""
-    table = pa.ipc.open_file(model).read_all()
-    told = json.loads(table.schema.metadata[b"vo.forest"])
-    features = [
-        (turn * (np.where(np.isfinite(column), column, fill) - centre)).astype(np.float32)
-        for column, turn, centre, fill in zip(
-            columns, told["turn"], told["centre"], told["fills"], strict=True
-        )
-    ]
-    size, cut = told["settings"]["sample_size"], told["settings"]["extension"] + 1
-    paths = np.zeros(len(columns[0]))
-    for tree in table.to_pylist():
-        nodes = len(tree["thresholds"])
-        weights = np.reshape(tree["weights"], (cut, nodes))
-        chosen = np.reshape(tree["features"], (cut, nodes))
-        for row in range(len(paths)):
-            node, edges = 0, 0
-            while node < nodes and tree["counts"][node] > 1:
-                total = 0.0
-                for k in range(cut):
-                    value = float(features[chosen[k, node]][row])
-                    total = float(np.float32(float(weights[k, node]) * value + total))
-                node, edges = 2 * node + (1 if total < tree["thresholds"][node] else 2), edges + 1
-            paths[row] += edges + _average(tree["counts"][node])
-    return np.asarray(2 ** -(paths / table.num_rows / _average(size)))
-
-
-def _average(n: int) -> float:
-    return 2 * math.fsum(1 / i for i in range(1, n)) - 2 * (n - 1) / n if n > 1 else 0.0
 
 
 @pytest.fixture(scope="module")
@@ -347,3 +285,59 @@ def test_the_documents_are_valid(service: Service, assert_valid: Callable[[bytes
     }
     assert set(fields) == {"QUERY", "FEATURES"}
     run(service, **fields, **FEW)
+
+
+def test_the_strangest_are_explained(service: Service, job: str) -> None:
+    """Each anomaly has its reasons, which add up to the whole, in the table as in the explanations."""
+    rows = read_csv(result(service, job))
+    told = json.loads(result(service, job, "explanations"))
+    assert [each["rank"] for each in told] == list(range(1, 26))
+    for each, row in zip(told, rows, strict=False):
+        assert str(each["object"]["coadd_object_id"]) == row["coadd_object_id"]
+        assert sum(each["contributions"].values()) == pytest.approx(1)
+        for name, share in each["contributions"].items():
+            assert float(row[f"contribution_{name}"]) == pytest.approx(share, abs=1e-6)
+        assert len(each["nearest_ordinary"]) == 3
+        distances = [other["distance"] for other in each["nearest_ordinary"]]
+        assert distances == sorted(distances)
+    assert rows[25]["contribution_g_r"] == ""
+
+
+def test_the_nearest_ordinary_objects_are_the_nearest(service: Service) -> None:
+    """Of all rows in the lower half of the scores, by distance in units of the deviation of each feature."""
+    columns = "coadd_object_id, mag_auto_g, mag_auto_r"
+    query = f"SELECT TOP 400 {columns} FROM sim1.main WHERE mag_auto_g + mag_auto_r < 99"
+    params = {"QUERY": query, "TOP": "5", "SAMPLE_SIZE": "400", "RESPONSEFORMAT": "csv"}
+    found = run(service, **params)
+    rows = read_csv(result(service, found))
+    values = np.array([[float(row["mag_auto_g"]), float(row["mag_auto_r"])] for row in rows])
+    scaled = values / values.std(axis=0)
+    median = json.loads(result(service, found, "summary"))["score"]["quantiles"]["0.5"]
+    ordinary = [place for place, row in enumerate(rows) if float(row["score"]) <= median]
+    for place, each in enumerate(json.loads(result(service, found, "explanations"))):
+        distances = np.sort(np.sqrt(((scaled[ordinary] - scaled[place]) ** 2).sum(axis=1)))[:3]
+        assert [near["distance"] for near in each["nearest_ordinary"]] == pytest.approx(distances, rel=1e-4)
+
+
+def test_pictures_are_drawn(service: Service, job: str) -> None:
+    """Each picture is a PNG in which something is drawn; anomalies are red in it."""
+    for name in ("histogram", "corner", "scoremap", "skymap", "forest"):
+        picture = np.asarray(Image.open(io.BytesIO(result(service, job, name))).convert("RGB")).astype(int)
+        assert picture.shape[0] >= 300
+        red = (picture[..., 0] > 180) & (picture[..., 1] < 110) & (picture[..., 2] < 130)
+        assert red.sum() > 20, name
+        assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+    assert service.get(f"{job}/results/contactsheet").status_code == 404
+
+
+def test_images_make_a_contact_sheet(image_service: Service) -> None:
+    """Where there are images, the strangest objects are shown, and linked to cutouts that are there."""
+    query = "SELECT TOP 3000 * FROM sim1.main WHERE DISTANCE(ra, dec, 0, -40) < 5 OR dec < -88.5"
+    found = run(image_service, QUERY=query, FEATURES=FEATURES, TOP="30", **FEW)
+    told = json.loads(result(image_service, found, "explanations"))
+    links = [each["cutout"] for each in told if "cutout" in each]
+    assert links
+    answer = httpx.get(links[0], timeout=60)
+    assert answer.headers["content-type"] == "image/png", answer.text
+    sheet = Image.open(io.BytesIO(result(image_service, found, "contactsheet")))
+    assert sheet.width > 800
