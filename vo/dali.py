@@ -165,7 +165,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 def without_body(request: Request) -> Params:
     """The parameters of the URL alone, for requests whose body is something else."""
-    return Params(_urlencoded(request.scope["query_string"]))
+    return Params(_urlencoded(request.scope["query_string"], MAX_FIELDS))
 
 
 async def read_text(request: Request) -> str:
