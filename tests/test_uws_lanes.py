@@ -84,5 +84,5 @@ def test_only_lanes_with_kinds_are_offered() -> None:
     """The lanes of the table that no kind of job names are neither started nor offered."""
     assert set(lanes(Config())) == {"sync", "query", "cutout", "anomaly"}
     assert LANES == ("sync", "query", "cutout", "anomaly")
-    sync = {"tap-sync", "scs-sync", "sia-sync", "soda-sync", "cutout-sync"}
-    assert set(KINDS) == {"tap", "soda", "cutout", "anomaly"} | sync
+    sync = {"tap-sync", "scs-sync", "sia-sync", "sia1-sync", "soda-sync", "cutout-sync", "tiles-sync"}
+    assert set(KINDS) == {"tap", "soda", "cutout", "tiles", "anomaly"} | sync
