@@ -106,9 +106,12 @@ def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
     with with_table(asked.upload, run, context) as incoming:
         columns = incoming.table.columns
         places = tuple(map(partial(_place, columns), _AXES, asked.columns))
-        batches = _limited(incoming.batches, SYNC_ROWS if run.job.lane == SYNC_LANE else None)
+        is_sync = run.job.lane == SYNC_LANE
+        batches = _limited(incoming.batches, SYNC_ROWS) if is_sync else incoming.batches
         run.enter(Stage.EXECUTE)
         found = _with_tiles(batches, places, index, asked.releases)
+        if is_sync:  # few rows, all of which are judged before the first is sent
+            found = iter(list(found))
         all_columns = (*columns, *_renamed(_ADDED, columns))
         with Result(all_columns, found, maxrec=asked.maxrec) as result:
             notes = Notes(title=context.config.title, requested=run.job.created, extra=(("job", run.job.id),))
@@ -154,11 +157,11 @@ def _told_by_itself(columns: Sequence[Column], axis: str) -> int:
     )
 
 
-def _limited(batches: Iterable[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
+def _limited(batches: Iterable[pa.RecordBatch], limit: int) -> Iterator[pa.RecordBatch]:
     rows = 0
     for batch in batches:
         rows += batch.num_rows
-        if limit is not None and rows > limit:
+        if rows > limit:
             raise TooLargeError(
                 f"The table has more than {limit:,} rows, too many to wait for.",
                 hint="Send it to /footprint/tiles/async.",
