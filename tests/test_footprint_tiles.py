@@ -9,9 +9,11 @@ from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
 import httpx
+import mocpy
 import numpy as np
 import pytest
 import pyvo
+from astropy.coordinates import Angle, Latitude, Longitude
 from astropy.io.votable import parse_single_table
 from pyvo.io import vosi as pyvo_vosi
 from pyvo.utils.xml.exceptions import UnknownElementWarning
@@ -120,6 +122,17 @@ def test_a_range_through_0h_finds_tiles_of_both_sides(service: Service) -> None:
     assert {*east, *west} <= set(found)
 
 
+def test_a_moc_finds_tiles(service: Service) -> None:
+    """The cells that mocpy finds around a position have its tiles; those elsewhere have none."""
+    place = Longitude("40.5d"), Latitude("-40.5d")
+    fine = mocpy.MOC.from_cone(lon=place[0], lat=place[1], radius=Angle("0d0m1s"), max_depth=20)
+    expected = sorted(names(service, CIRCLE="40.5 -40.5 0.0003"))
+    assert sorted(names(service, MOC=fine.to_string("ascii"))) == expected
+    assert sorted(names(service, MOC=fine.to_string("json"))) == expected
+    assert names(service, MOC="5/0") == []
+    assert sorted(names(service, MOC="0/0-11")) == sorted(names(service))
+
+
 def test_places_are_alternatives_and_names_narrow(service: Service) -> None:
     """Values of the places add up, in the order asked; names and releases take away."""
     one, other = names(service, POS="POINT 40.5 -40.5"), names(service, POS="POINT 0.05 -40.5")
@@ -216,6 +229,8 @@ BAD = {
     "POLYGON=0 0 1 1 0 0 1 1 0 0": "The polygon has no inside",
     "POLYGON=0 0 1 1 2": "at least three pairs",
     "POS=RANGE 1 2 5 4": "5 is above 4",
+    "MOC=30/5": "There is no order 30",
+    "MOC=5/99999": "Order 5 has no cell 99999",
     "ID=DES0240-4O40": "There is no tile 'DES0240-4O40'. Did you mean DES02",
     "ID=": "There is no tile ''",
     "RELEASE=dr9": "no tiles of a release 'dr9'. There are sim1",

@@ -23,11 +23,10 @@ from celery.signals import (
 )
 from redis import Redis
 
-from vo import forest, regions, votable
+from vo import forest, regions, tiling, votable
 from vo.config import Config
 from vo.context import Context, open_context
 from vo.errors import TransientError, VOError
-from vo.footprint import outlines
 from vo.images import loops
 from vo.jobs import call_if_needed, run_next
 from vo.lifeline import end_with_parent
@@ -173,7 +172,7 @@ def warm_up() -> None:
     """Have all compiled loops ready."""
     forest.warm_up()
     loops.warm_up()
-    outlines.warm_up()
+    tiling.warm_up()
     regions.warm_up()
     votable.warm_up()
 

@@ -40,6 +40,7 @@ _PLACES = (
         ucd="pos.outline;obs.field",
     ),
     Input("CIRCLE", "Longitude, latitude and radius", "double", "3", unit="deg", ucd="pos.outline;obs.field"),
+    Input("MOC", "A MOC in ASCII or JSON", xtype="moc", ucd="pos.outline;obs.field"),
     Input("POLYGON", "Longitudes and latitudes", "double", "*", unit="deg", ucd="pos.outline;obs.field"),
 )
 _TILES = Resource(

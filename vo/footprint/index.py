@@ -18,19 +18,24 @@ from vo.adql import translate
 from vo.catalog import Catalog, Column, nearest
 from vo.db.base import Database
 from vo.errors import NotFoundError
-from vo.footprint.outlines import (
+from vo.footprint.tables import ORDER, has_tiles, hpx32_table, tiles_table
+from vo.images.sky import to_vectors
+from vo.moc import Moc
+from vo.regions.columns import intersects
+from vo.tiling.outlines import (
     CellTiles,
     Indices,
     Numbers,
     Outlines,
     Pairs,
     found,
-    meeting,
     meeting_cells,
     outlines_of,
     owns,
 )
-from vo.footprint.tables import ORDER, has_tiles, hpx32_table, tiles_table
+
+_BOX = 4  # numbers
+_ON_IT = 1e-9  # radians by which circles are widened: what they let through is looked at exactly
 
 TILES = "/footprint/tiles"
 """The resource that searches for tiles; below it are the tiles by name."""
@@ -90,15 +95,24 @@ class TileIndex:
 
         Then they come by the distance of their centres from its middle.
         """
-        tiles, distances = meeting(np.array(numbers), self.outlines)
+        middle, reach = _around(np.array(numbers))
+        chords = np.linalg.norm(self.outlines.centres - middle, axis=1)
+        distances = 2 * np.arcsin(np.minimum(chords / 2, 1.0))
+        near = np.flatnonzero(distances <= reach + self.outlines.reaches + _ON_IT)
+        shapes = pa.array([list(numbers)]).take(pa.array(np.zeros(len(near), np.int64)))
+        meets = intersects(shapes, self.rows.column("outline").take(pa.array(near)))
+        tiles: Indices = near[meets.to_numpy(zero_copy_only=False)]
         others = np.ones(len(tiles), np.bool_)
         if is_position(numbers):
             others = np.array([not owns(self.bounds[tile], *numbers[:2]) for tile in tiles], np.bool_)
-        return tiles[np.lexsort((tiles, distances, others))]
+        return tiles[np.lexsort((tiles, distances[tiles], others))]
 
-    def meeting_cells(self, orders: Indices, cells: Indices) -> Indices:
-        """The tiles with some of HEALPix cells of any orders."""
-        return meeting_cells(orders, cells, self.outlines, self.cells)
+    def meeting_moc(self, moc: Moc) -> Indices:
+        """The tiles with some of a MOC."""
+        cells = moc.cells()
+        orders = np.repeat(np.array(list(cells), np.int64), [len(each) for each in cells.values()])
+        numbers = np.concatenate([np.empty(0, np.int64), *cells.values()])
+        return meeting_cells(orders, numbers, self.outlines, self.cells)
 
     def named(self, name: str) -> Indices:
         """The tiles of that name, in any case, one a release; NotFoundError: there is none."""
@@ -112,6 +126,19 @@ class TileIndex:
     @cached_property
     def _lowered(self) -> pa.Array:
         return pc.ascii_lower(self.names)
+
+
+def _around(numbers: Numbers) -> tuple[Numbers, float]:
+    """The middle of a circle with all of a shape, as a unit vector, and its radius, at most half a turn."""
+    if len(numbers) <= _BOX:
+        sizes = numbers[2:]  # none, a radius, or two sides
+        return to_vectors(numbers[0], numbers[1]), float(np.radians(sizes.sum() / max(1, len(sizes))))
+    vertices = to_vectors(numbers[::2], numbers[1::2])
+    middle = vertices.sum(axis=0)
+    middle /= np.linalg.norm(middle) or 1.0
+    # A circle of less than half the sky has all of a polygon whose vertices it has.
+    reach = float(2 * np.arcsin(min(np.linalg.norm(vertices - middle, axis=1).max() / 2, 1.0)))
+    return middle, reach if reach < np.pi / 2 else np.pi
 
 
 def is_position(numbers: Sequence[float]) -> bool:

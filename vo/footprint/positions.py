@@ -19,9 +19,9 @@ from vo.dali import Params
 from vo.delivery import send
 from vo.errors import TooLargeError, UsageError
 from vo.footprint.index import Mask, TileIndex, index_of
-from vo.footprint.outlines import Numbers, Pairs
 from vo.formats import Format
 from vo.result import Result
+from vo.tiling.outlines import Numbers, Pairs
 from vo.uploads import Upload, parse_uploads, with_table
 from vo.uws.job import SYNC_LANE, JobResult
 from vo.uws.report import Stage

@@ -16,10 +16,11 @@ from vo.dali import Params
 from vo.delivery import maxrec_of
 from vo.errors import UsageError
 from vo.footprint.index import TileIndex, is_position
-from vo.footprint.outlines import Indices
 from vo.footprint.places import Numbers, places
 from vo.formats import Format
+from vo.moc import Moc, read_ascii, read_json
 from vo.result import Result
+from vo.tiling.outlines import Indices
 from vo.votable.document import Notes
 
 MORE_COLUMNS = (
@@ -31,17 +32,19 @@ MORE_COLUMNS = (
 """The columns of an answer behind those of footprint.tiles."""
 
 _MOST_IDS = 1_000
+_MOST_MOCS = 10
 _BATCH_ROWS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class TileSearch:
-    """Tiles with some of any of the places, of any of the names, of any of the releases; none: whichever.
+    """Tiles with some of any of the places and MOCs, of any of the names and releases; none: whichever.
 
     Places are arrays of `vo.regions.shapes`.
     """
 
     places: tuple[Numbers, ...]
+    mocs: tuple[Moc, ...]
     names: tuple[str, ...]
     releases: tuple[str, ...]
     format: Format
@@ -51,10 +54,13 @@ class TileSearch:
     def from_params(cls, params: Params, config: Config) -> Self:
         """Read and judge the parameters; those that are not ours are ignored (DALI 1.1, 2.1)."""
         names = tuple(dict.fromkeys(params.all("ID")))
+        if len(params.all("MOC")) > _MOST_MOCS:
+            raise UsageError(f"A request may have {_MOST_MOCS} MOCs.", hint="Send their union.")
         if len(names) > _MOST_IDS:
             raise UsageError(f"{len(names):,} tiles are named by ID, and may be {_MOST_IDS:,}.")
         return cls(
             places(params),
+            tuple(map(_moc, params.all("MOC"))),
             names,
             params.all("RELEASE"),
             format=formats.find(params.single("RESPONSEFORMAT")),
@@ -66,8 +72,9 @@ class TileSearch:
         tiles = np.arange(index.rows.num_rows)
         if self.names:
             tiles = _distinct([index.named(name) for name in self.names])
-        if self.places:
-            here = _distinct([index.meeting(place) for place in self.places])
+        if self.places or self.mocs:
+            by_place = [index.meeting(place) for place in self.places]
+            here = _distinct([*by_place, *map(index.meeting_moc, self.mocs)])
             tiles = here[np.isin(here, tiles)]
         return tiles[index.of_releases(self.releases)[tiles]]
 
@@ -91,6 +98,11 @@ class TileSearch:
             return pa.nulls(len(found), pa.bool_())
         pairs = index.holding(*positions.T)
         return pa.array(np.isin(found, pairs.tiles[pairs.owned]))
+
+
+def _moc(value: str) -> Moc:
+    """A MOC as ASCII or JSON (MOC 2.0, 4.3)."""
+    return read_json(value) if value.lstrip().startswith("{") else read_ascii(value)
 
 
 def _distinct(several: list[Indices]) -> Indices:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vo.footprint.outlines import CellTiles, Outlines, found
 from vo.load.sky import unit_vectors
 from vo.load.tile_list import Floats, TileList
 from vo.sample.tiles import gnomonic
+from vo.tiling.outlines import CellTiles, Outlines, found
 
 Indices = NDArray[np.int64]
 

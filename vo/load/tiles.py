@@ -19,7 +19,6 @@ import pyarrow as pa
 from vo.catalog import TILE_RELEASE, Catalog, Table
 from vo.config import Config
 from vo.errors import LoadError
-from vo.footprint.outlines import CellTiles, Outlines, outlines_of, touched_cells
 from vo.footprint.tables import (
     BANDS,
     ORDER,
@@ -37,6 +36,7 @@ from vo.load.swap import replacing
 from vo.load.tile_geometry import faults, remarks
 from vo.load.tile_list import MOST_SHOWN, TileList, read_tiles, tell
 from vo.regions.columns import area
+from vo.tiling.outlines import CellTiles, Outlines, outlines_of, touched_cells
 
 _OLD_FILE, _CATALOGUE = "old_tiles", "catalogue"
 _TOLD = ("count_objects", *(f"depth_{band}" for band in BANDS))

@@ -9,17 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vo.compiled import compiled
-from vo.footprint.cells import Cells, cell_of, touched, touches
 from vo.regions.polygons import Frame, framed, is_inside, vertices_of
-from vo.regions.shapes import meet, shape_of
 from vo.regions.vectors import Vector, Vectors, angle, dot, length, minus, normal, unit, vertex
+from vo.tiling.cells import Cells, cell_of, touched, touches
 
 Numbers: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.int64]
 
 _POLE = 90.0
 _SURE = 1e-12  # from the plane of an edge, far above the rounding of a product of unit vectors
-_ON_IT = 1e-9  # by which circles around tiles are widened: what they let through is looked at exactly
 
 
 class Outlines(NamedTuple):
@@ -176,30 +174,6 @@ def _sort(tiles: Indices, owned: NDArray[np.bool_], p: Vector, centres: Vectors)
 
 
 @compiled
-def meeting(numbers: Numbers, outlines: Outlines) -> tuple[Indices, Numbers]:
-    """The tiles that have a position in common with a shape of `vo.regions.shapes`, and their distances.
-
-    These are radians from the middle of the shape to the centre of the tile.
-    """
-    shape = shape_of(numbers)
-    centre, reach, corners, frame = shape
-    if len(corners) > 0:
-        reach = 0.0 if frame[3] else math.pi
-        for k in range(len(corners)):
-            reach = max(reach, angle(centre, vertex(corners, k)))
-    tiles, distances = np.empty(len(outlines.reaches), np.int64), np.empty(len(outlines.reaches))
-    count = 0
-    for tile in range(len(outlines.reaches)):
-        distance = angle(centre, vertex(outlines.centres, tile))
-        if distance <= reach + outlines.reaches[tile] + _ON_IT:
-            loop, tile_frame = outline(outlines, tile)
-            if meet(shape, (tile_frame[2], 0.0, loop, tile_frame)):
-                tiles[count], distances[count] = tile, distance
-                count += 1
-    return tiles[:count], distances[:count]
-
-
-@compiled
 def meeting_cells(orders: Indices, parts: Cells, outlines: Outlines, cells: CellTiles) -> Indices:
     """The tiles that have some of HEALPix cells, each by its order and number, in ascending order."""
     meets = np.zeros(len(outlines.reaches), np.bool_)
@@ -241,6 +215,5 @@ def warm_up() -> None:
     cells = CellTiles(np.searchsorted(numbers, np.arange(13)), tiles, 0)
     bounds = np.zeros((1, 4))
     found(one, one, outlines, bounds, cells)
-    meeting(np.zeros(3), outlines)
     meeting_cells(np.zeros(1, np.int64), np.zeros(1, np.int64), outlines, cells)
     owns(bounds[0], 0.0, 0.0)
