@@ -5,7 +5,7 @@ PORT ?= 8000
 DATA ?= data
 BIN := .venv/bin
 
-.PHONY: demo test lint conformance oracle-check bench bench-cutouts bench-sky image image-check rolling-restart clean help
+.PHONY: demo test lint conformance oracle-check bench bench-cutouts bench-sky bench-anomaly-job image image-check rolling-restart clean help
 
 help:
 	@echo "make demo [PORT=8000]   install, build the sample release, serve it on 127.0.0.1"
@@ -15,6 +15,7 @@ help:
 	@echo "make oracle-check       Oracle: its SQL on H2 and on the grammar, the service on a double (Java, Node.js)"
 	@echo "make bench              measurements beside the peers, in bench/"
 	@echo "make bench-cutouts      stamps of large images beside fitsio and astropy"
+	@echo "make bench-anomaly-job [ANOMALY='rows trees d']  an anomaly job with one and two processes"
 	@echo "make bench-sky [SKY=d]  searches among 20 million rows beside q3c and pgSphere (PostgreSQL 15)"
 	@echo "make image              the container image, by buildah on a Debian of its own (root)"
 	@echo "make rolling-restart    every process restarted in turn while clients query (HAProxy, if installed)"
@@ -63,6 +64,9 @@ bench: .venv/installed-dev
 	$(BIN)/python bench/images.py
 	$(BIN)/python bench/watch.py
 	$(BIN)/python bench/faults.py
+
+bench-anomaly-job: .venv/installed-dev
+	$(BIN)/python bench/anomaly_job.py $(ANOMALY)
 
 bench-cutouts: .venv/installed-dev
 	$(BIN)/python bench/cutouts.py $(CUTOUTS)

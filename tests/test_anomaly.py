@@ -160,13 +160,15 @@ def test_rows_without_values_are_left_out_on_request(service: Service) -> None:
 def test_uploads_and_earlier_results_are_searched(service: Service) -> None:
     """A table that comes along, or that a job left, is searched like one of the release."""
     lines = ["name,x,y", *(f"star {i},{i % 17},{i % 23}" for i in range(500)), "odd,1000,-1000"]
+    lines += ["star 7,1,1", "star 7,2,2"]
     files = {"t": "\n".join(lines).encode()}
     found = run(service, files=files, UPLOAD="mine,param:t", ID="name", RESPONSEFORMAT="csv", **FEW)
     assert read_csv(result(service, found))[0]["name"] == "odd"
+    assert json.loads(result(service, found, "summary"))["repeated_ids"] == 2
     earlier = f"again,job:{found.rpartition('/')[2]}"
     query = "SELECT name, x, y FROM TAP_UPLOAD.again WHERE name <> 'odd'"
     second = run(service, QUERY=query, UPLOAD=earlier, ID="name", RESPONSEFORMAT="csv", **FEW)
-    assert len(read_csv(result(service, second))) == 500
+    assert len(read_csv(result(service, second))) == 502
 
 
 def test_planted_oddities_are_found(service: Service) -> None:

@@ -92,6 +92,13 @@ class Outcome:
         return np.column_stack(values_of(rows, [f"c{place}" for place in position]))
 
     @property
+    def repeated_ids(self) -> int:
+        """How many rows have the ID of another row before them; 0 where no ID is known."""
+        selection = self.plan.selection
+        ids = [f"c{place}" for place, column in enumerate(selection.columns) if column.name in selection.ids]
+        return self.ranked.repeated(ids[: len(selection.ids)]) if ids else 0
+
+    @property
     def names(self) -> list[str]:
         """The columns of ranked rows that are in the table of results."""
         selection = self.plan.selection

@@ -101,6 +101,7 @@ def summary(outcome: Outcome, timings: Mapping[str, float], run: Run, context: C
     return {
         "objects": ranked.count,
         "anomalies": outcome.anomalies,
+        "repeated_ids": outcome.repeated_ids,
         "threshold": outcome.threshold,
         "score": {
             "least": low,

@@ -19,6 +19,9 @@ from vo.errors import ForbiddenError, NotFoundError, QuotaError
 from vo.forest.detector import Detector
 from vo.uws.job import is_job_id, new_job_id
 
+_SETTLED_S = 600
+"""Age in seconds from which a file without a note is nobody's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -136,7 +139,16 @@ class Shelf:
         gone = [model for model in self._every() if model.expires <= now]
         for model in gone:
             self.remove(model)
-        return len(gone)
+        lost = [path for path in self._files() if path.stat().st_mtime < now.timestamp() - _SETTLED_S]
+        for path in lost:
+            path.unlink(missing_ok=True)
+        return len(gone) + len(lost)
+
+    def _files(self) -> Iterator[Path]:
+        """The files that no note tells of: of a model whose sender was cut off, or half of one."""
+        for path in self._root.iterdir() if self._root.is_dir() else ():
+            if path.suffix != ".json" and not (self._root / f"{path.stem}.json").exists():
+                yield path
 
     def _until(self, expires: datetime | None, created: datetime) -> datetime:
         longest = created + timedelta(seconds=self._config.model_limit_s)
