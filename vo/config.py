@@ -79,6 +79,7 @@ class Config:
     cutout_pixels: int = _setting(50_000_000, "Pixels of one cutout at the most.")
     cutout_positions: int = _setting(20_000, "Positions of one job of cutouts at the most.")
     cutout_job_pixels: int = _setting(4_000_000_000, "Pixels of all cutouts of one job at the most.")
+    map_cache_bytes: int = _setting(1_073_741_824, "Bytes of all maps of the sky that are kept at the most.")
     sync_timeout_s: int = _setting(60, "Seconds a sync query may run.")
     sync_scan_limit: int = _setting(
         50_000_000, "Rows that a sync query may be expected to read; more of them need a job. 0: no limit."
@@ -155,6 +156,10 @@ class Config:
     def models_dir(self) -> Path:
         """Where the models are kept."""
         return self.data_dir / "models"
+
+    def maps_dir(self) -> Path:
+        """Where maps of the sky are kept that were made once."""
+        return self.data_dir / "maps"
 
     @property
     def spill_dir(self) -> Path:

@@ -57,7 +57,7 @@ def deliver(
     """Query and write; a client that waits is refused what costs too much."""
     run.note(sql=asked.statement.sql)
     if run.job.lane == SYNC_LANE and asked.maxrec:
-        _refuse_costly(asked, database, context.config)
+        refuse_costly(asked.statement, database, context.config, asked.way_out)
     run.enter(Stage.EXECUTE)
     with _result(asked, run, database) as result:
         return send(result, asked.format, _notes(asked, result, run, context), run, sink, context.config)
@@ -100,19 +100,21 @@ def _cut_headers(result: Result) -> Mapping[str, str]:
     return {"vo-overflow": overflow, "vo-maxrec": str(result.maxrec or 0)}
 
 
-def _refuse_costly(asked: Asked, database: Database, config: Config) -> None:
+def refuse_costly(
+    statement: Statement, database: Database, config: Config, way_out: Callable[[], str]
+) -> None:
     """TooCostlyError when the statement would read more rows than a client should wait for.
 
     The database is asked only where the tables are large enough for it to matter.
     """
-    limit, statement = config.sync_scan_limit, asked.statement
+    limit = config.sync_scan_limit
     if not limit or sum(scan.table.nrows or limit for scan in statement.scans) <= limit:
         return
     rows = database.rows_read(statement)
     if rows is not None and rows > limit:
         raise TooCostlyError(
             f"The query would read about {rows:,} rows, and a sync query may read {limit:,}.",
-            hint=asked.way_out(),
+            hint=way_out(),
         )
 
 

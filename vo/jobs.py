@@ -24,7 +24,9 @@ from vo.errors import (
     TimeLimitError,
     VOError,
 )
+from vo.footprint import coverage_endpoints as coverage
 from vo.footprint import endpoints as footprint
+from vo.footprint import work as coverage_work
 from vo.footprint.positions import execute as execute_positions
 from vo.log import about, logger
 from vo.scs import endpoints as scs
@@ -58,6 +60,9 @@ _KINDS = (
     (anomaly.ASYNC, execute_anomaly),
     (cutout.SYNC, execute_cutout),
     (cutout.ASYNC, execute_cutouts),
+    (coverage.MOC, coverage_work.execute_moc),
+    (coverage.MAP, coverage_work.execute_map),
+    (coverage.ASYNC, coverage_work.execute),
     (soda.SYNC, soda_work.execute_sync),
     (soda.ASYNC, soda_work.execute),
     (footprint.SYNC, execute_positions),

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from vo.anomaly.shelf import Shelf
 from vo.context import Context
 from vo.errors import ConflictError, LeaseLostError, NotFoundError, TransientError
+from vo.footprint.map_cache import MapCache
 from vo.jobs import LANES, SHARED_LANES, call_if_needed, clear_shards, ended, hand_back
 from vo.lifeline import remove_abandoned
 from vo.log import about, logger
@@ -109,6 +110,7 @@ def _remove_orphans(context: Context) -> int:
         slots.unlink(missing_ok=True)
         found += 1
     found += remove_abandoned(context.config.spill_dir)
+    found += MapCache(context.config.maps_dir, context.config.map_cache_bytes).trim()
     try:
         found += end_forgotten_keys(context.relay)
     except RedisError as error:

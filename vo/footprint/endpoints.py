@@ -13,6 +13,7 @@ from vo.auth import user_of
 from vo.dali import Params, prefers_page, read_params
 from vo.footprint.answers import Answer, search_answer, tile_answer
 from vo.footprint.capabilities import capabilities
+from vo.footprint.coverage_endpoints import coverage_routes
 from vo.footprint.index import TILES, check_published
 from vo.footprint.positions import PositionTable
 from vo.resources import availability, catalog_of, context_of, xml
@@ -31,6 +32,7 @@ def routes() -> list[Route]:
         Route(TILES, search, methods=["GET", "POST"]),
         *uws_routes(ASYNC),
         Route(f"{TILES}/{{name}}", tile),
+        *coverage_routes(),
         Route("/footprint/capabilities", show_capabilities),
         Route("/footprint/availability", availability),
     ]

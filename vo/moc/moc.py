@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 FINEST = 29
 """The finest order (MOC 2.0, 4.1): its cells are numbered by 62 bits."""
 
-ALL_CELLS = 12 * 4**FINEST
+ALL_CELLS: int = 12 * 4**FINEST
 """Cells of the finest order on the whole sky."""
 
 Cells = NDArray[np.int64]
@@ -60,9 +60,14 @@ class Moc:
         return int((self.ranges[:, 1] - self.ranges[:, 0]).sum())
 
     @property
+    def sky_fraction(self) -> float:
+        """The part of the sky that it covers."""
+        return self.cell_count / ALL_CELLS
+
+    @property
     def area_deg2(self) -> float:
         """Square degrees."""
-        return float(self.cell_count / ALL_CELLS * _SKY_DEG2)
+        return self.sky_fraction * _SKY_DEG2
 
     def cells(self) -> dict[int, Cells]:
         """The fewest cells that make it up, by order (MOC 2.0, 3.2: a cell stands for four full ones)."""

@@ -8,6 +8,7 @@ import numpy as np
 from astropy import units
 from astropy.coordinates import Angle, Latitude, Longitude
 from cdshealpix.nested import cone_search, polygon_search
+from numpy.typing import NDArray
 
 from vo.moc.moc import FINEST, Moc
 
@@ -29,7 +30,7 @@ def cone_moc(lon: float, lat: float, radius: float, order: int) -> Moc:
     return Moc.from_cells(order, cells.astype(np.int64), at=depths.astype(np.int64))
 
 
-def polygon_moc(coordinates: Sequence[float], order: int) -> Moc:
+def polygon_moc(coordinates: Sequence[float] | NDArray[np.float64], order: int) -> Moc:
     """The same of a polygon lon1, lat1, lon2, …; of its two sides the smaller one is inside."""
     values = np.asarray(coordinates, np.float64)
     cells, depths, _ = polygon_search(
