@@ -46,7 +46,7 @@ def place_of(columns: Sequence[Column]) -> Place:
     if all(pairs):
         return Place(Kind.REAL, (pairs[0][0], pairs[1][0]))
     for number, column in enumerate(columns):
-        if kind_of(column) in _READERS:
+        if kind_of(column) in _SHAPES:
             if not frames_agree(None, column.frame):
                 raise UsageError(f"The column {column.name} is not in ICRS.")
             return Place(kind_of(column), (number,))
@@ -177,14 +177,14 @@ def _numbers(column: pa.Array) -> np.ndarray:
     return np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy(zero_copy_only=False))
 
 
-_READERS: Mapping[Kind, Callable[[Sequence[pa.Array], int], Iterator[Ranges]]] = {
-    Kind.REAL: _of_positions,
+_SHAPES: Mapping[Kind, Callable[[Sequence[pa.Array], int], Iterator[Ranges]]] = {
     Kind.POINT: _of_points,
     Kind.CIRCLE: _of_arrays,
     Kind.POLYGON: _of_arrays,
     Kind.REGION: _of_words,
     Kind.MOC: _of_mocs,
 }
+_READERS = {Kind.REAL: _of_positions, **_SHAPES}
 
 
 def shares(moc: Moc, order: int, most: int) -> tuple[Cells, np.ndarray]:

@@ -104,7 +104,7 @@ def _of_tiles(value: str, _: str | None, params: Params, catalog: Catalog, __: C
         return tiles_query(params), f"coverage{'' if band is None else f' in {band}'}", ""
     if band is None:
         raise UsageError("A map of the depth is of one band.", hint="Send BAND as well, such as BAND=i.")
-    return tiles_query(params, f"depth_{band} AS value"), f"depth in {band}", "mag"
+    return tiles_query(params, f"depth_{band} AS quantity"), f"depth in {band}", "mag"
 
 
 def _of_rows(
@@ -120,7 +120,7 @@ def _of_rows(
     where = params.single("WHERE")
     condition = "" if where is None else _AROUND.format(_checked(where, config))
     query = (
-        f"SELECT {cell(table, order)} AS cell, {measure} AS value FROM {table.qualified}{condition}"  # noqa: S608  names of the catalogue, and a condition that is checked
+        f"SELECT {cell(table, order)} AS cell, {measure} AS quantity FROM {table.qualified}{condition}"  # noqa: S608  names of the catalogue, and a condition that is checked
         f" GROUP BY {cell(table, order)}"
     )
     return query, told, unit
