@@ -11,7 +11,7 @@ from lxml.builder import ElementMaker
 from vo import vosi
 from vo.catalog import Catalog
 from vo.footprint.index import TILES
-from vo.footprint.tables import has_tiles
+from vo.footprint.tables import JOBS_PATH, MAP_PATH, MOC_PATH, has_coverage, has_tiles
 from vo.votable.descriptor import Input
 
 _PLAIN: Mapping[str, str] = {"char": "string", "int": "integer", "double": "real"}
@@ -69,7 +69,55 @@ _POSITIONS = Resource(
     has_tiles,
 )
 
-RESOURCES: tuple[Resource, ...] = (_TILES, _POSITIONS)
+_ORDER = Input("ORDER", "Order of the HEALPix cells; NSIDE is another way to say it", "int", None)
+_TABLE = Input("TABLE", "Table whose main positions are meant", ucd="meta.table")
+_BAND = Input("BAND", "Band of the tiles: g, r, i, z or y", ucd="instr.bandpass")
+_DEPTH = Input("DEPTH", "Depths of the tiles in BAND, from and to", "double", "2", unit="mag")
+_MOC = Resource(
+    MOC_PATH,
+    "Multi-order coverage maps (MOC 2.0) of tiles, a table or a query, alone or with one that is sent.",
+    (
+        _ORDER,
+        _BAND,
+        _DEPTH,
+        _RELEASE,
+        _TABLE,
+        Input("QUERY", "ADQL whose rows have positions, regions or MOCs", ucd="meta.code"),
+        Input("MOC", "A MOC in ASCII or JSON; as a file in FITS as well", ucd="pos.outline"),
+        Input("OPERATION", "Of ours and MOC: union, intersection or difference", ucd="meta.code"),
+        Input("RESPONSEFORMAT", "FITS unless told; JSON, ASCII, or a table of one row", ucd="meta.code.mime"),
+    ),
+    has_coverage,
+)
+_MAP = Resource(
+    MAP_PATH,
+    "Maps of the sky on the HEALPix grid: rows, their means and extremes, coverage, depth.",
+    (
+        _ORDER,
+        Input("VALUE", "count, mean(column), min(column), max(column), sum(column), coverage or depth"),
+        _TABLE,
+        Input("WHERE", "A condition of ADQL on the rows", ucd="meta.code"),
+        _BAND,
+        _DEPTH,
+        _RELEASE,
+        Input("RESPONSEFORMAT", "FITS unless told; JSON or PNG", ucd="meta.code.mime"),
+        Input("PROJECTION", "Of a picture: mollweide unless told, or gnomonic", ucd="meta.code"),
+        Input(
+            "CIRCLE", "The middle of a picture and, of a gnomonic one, its radius", "double", "3", unit="deg"
+        ),
+        Input("WIDTH", "Pixels of a picture across", "int", None),
+        Input("SCALE", "Of the colours: log for counts, else linear, unless told", ucd="meta.code"),
+    ),
+    has_coverage,
+)
+_JOBS = Resource(
+    JOBS_PATH,
+    "Jobs (UWS 1.1) of the same parameters.",
+    (Input("PRODUCT", "moc or map", ucd="meta.code"),),
+    has_coverage,
+)
+
+RESOURCES: tuple[Resource, ...] = (_TILES, _POSITIONS, _MOC, _MAP, _JOBS)
 """All that answer queries, in the order in which they are described."""
 
 

@@ -8,15 +8,16 @@ from starlette.routing import Route
 
 from vo.auth import user_of
 from vo.dali import Params, prefers_page, read_params
+from vo.footprint.tables import JOBS_PATH, MAP_PATH, MOC_PATH
 from vo.resources import context_of
 from vo.uws.endpoints import uws_routes
 from vo.uws.job import SYNC_LANE
 from vo.uws.kind import JobKind
 from vo.uws.stream import SyncResponse, sync_job
 
-MOC = JobKind(name="footprint-moc", path="/footprint/moc", lane=SYNC_LANE)
-MAP = JobKind(name="footprint-map", path="/footprint/map", lane=SYNC_LANE)
-ASYNC = JobKind(name="footprint", path="/footprint/async", lane="query", takes_files=True)
+MOC = JobKind(name="footprint-moc", path=MOC_PATH, lane=SYNC_LANE)
+MAP = JobKind(name="footprint-map", path=MAP_PATH, lane=SYNC_LANE)
+ASYNC = JobKind(name="footprint", path=JOBS_PATH, lane="query", takes_files=True)
 
 
 def coverage_routes() -> list[Route]:

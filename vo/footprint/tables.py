@@ -12,6 +12,9 @@ from vo.column_list import column, rows
 SCHEMA = "footprint"
 """The schema of the tables."""
 
+MOC_PATH, MAP_PATH, JOBS_PATH = "/footprint/moc", "/footprint/map", "/footprint/async"
+"""The resources that tell coverage: MOCs, maps, and jobs for both."""
+
 ORDER = 5
 """The order of the cells by which tiles are looked up: NSIDE 32."""
 
@@ -63,6 +66,11 @@ def schema(tiles: int, cells: int, reach: float) -> Schema:
 def has_tiles(catalog: Catalog) -> bool:
     """Whether a catalogue publishes both tables."""
     return all(catalog.table(table.name, SCHEMA) is not None for table in (tiles_table(), hpx32_table()))
+
+
+def has_coverage(catalog: Catalog) -> bool:
+    """Whether a catalogue has anything that covers the sky."""
+    return has_tiles(catalog) or any(table.spatial is not None for table in catalog.tables())
 
 
 def objects_table(tables: Iterable[Table]) -> Table | None:
