@@ -5,7 +5,7 @@ PORT ?= 8000
 DATA ?= data
 BIN := .venv/bin
 
-.PHONY: demo test lint conformance oracle-check bench bench-cutouts bench-sky bench-anomaly-job image image-check rolling-restart clean help
+.PHONY: demo test lint conformance oracle-check bench bench-cutouts bench-sky bench-anomaly-job bench-footprint image image-check rolling-restart clean help
 
 help:
 	@echo "make demo [PORT=8000]   install, build the sample release, serve it on 127.0.0.1"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench              measurements beside the peers, in bench/"
 	@echo "make bench-cutouts      stamps of large images beside fitsio and astropy"
 	@echo "make bench-anomaly-job [ANOMALY='rows trees d']  an anomaly job with one and two processes"
+	@echo "make bench-footprint [FOOTPRINT=d]  maps and MOCs of 20 million rows beside healpy and mocpy"
 	@echo "make bench-sky [SKY=d]  searches among 20 million rows beside q3c and pgSphere (PostgreSQL 15)"
 	@echo "make image              the container image, by buildah on a Debian of its own (root)"
 	@echo "make rolling-restart    every process restarted in turn while clients query (HAProxy, if installed)"
@@ -71,6 +72,9 @@ bench-anomaly-job: .venv/installed-dev
 bench-cutouts: .venv/installed-dev
 	$(BIN)/python bench/cutouts.py $(CUTOUTS)
 	$(BIN)/python bench/cutouts_served.py $(CUTOUTS)
+
+bench-footprint: .venv/installed-dev
+	$(BIN)/python bench/footprint_maps.py $(FOOTPRINT)
 
 bench-sky: .venv/installed-dev
 	@test -e /usr/share/postgresql/15/extension/pg_sphere.control || \

@@ -157,6 +157,7 @@ class Config:
         """Where the models are kept."""
         return self.data_dir / "models"
 
+    @property
     def maps_dir(self) -> Path:
         """Where maps of the sky are kept that were made once."""
         return self.data_dir / "maps"
