@@ -94,10 +94,10 @@ def _distinct(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _is_flat(vertices: NDArray[np.float64]) -> bool:
-    """Whether all vertices are on one great circle."""
+    """Whether all vertices are on one great circle: that of the first and of the one most across from it."""
     from_first = vertices[1:] - vertices[0]
-    farthest = from_first[np.linalg.norm(from_first, axis=1).argmax()]
-    normal = np.cross(vertices[0], farthest)
+    normals = np.cross(vertices[0], from_first)  # none of which means anything of an antipode
+    normal = normals[np.linalg.norm(normals, axis=1).argmax()]
     return bool((np.abs(from_first @ normal) <= BORDER * np.linalg.norm(normal)).all())
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from vo.adql import translate
 from vo.context import Context
 from vo.dali import Params
 from vo.delivery import Asked, deliver
 from vo.resources import check_images
 from vo.sia.parameters import PARAMETERS
 from vo.sia.query import ImageSearch
+from vo.sia.statement import statement_of
 from vo.uws.job import JobResult
 from vo.uws.report import Stage
 from vo.uws.run import Run
@@ -30,7 +30,7 @@ def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
     search = ImageSearch.from_params(Params(run.job.parameters), context.config)
     inputs = (parameter.input for parameter in PARAMETERS)
     asked = Asked(
-        translate(search.adql, database.catalog(), dialect=database.dialect, maxrec=search.maxrec),
+        statement_of(search.adql, database, search.maxrec),
         search.format,
         search.maxrec,
         query=search.adql,

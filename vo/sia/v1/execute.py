@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from vo.adql import translate
 from vo.config import Config
 from vo.context import Context
 from vo.dali import Params
 from vo.delivery import Asked, deliver
 from vo.result import Recast
+from vo.sia.statement import statement_of
 from vo.sia.v1.fields import as_reply
 from vo.sia.v1.published import obscore_of
 from vo.sia.v1.query import INPUTS, ImageQuery
@@ -32,7 +32,7 @@ def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
     database = context.database
     query = ImageQuery.from_params(Params(run.job.parameters), obscore_of(database.catalog()), context.config)
     asked = Asked(
-        translate(query.adql, database.catalog(), dialect=database.dialect, maxrec=query.maxrec),
+        statement_of(query.adql, database, query.maxrec),
         query.format,
         query.maxrec,
         query=query.adql,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from vo.sia.v1.archive import Arrays
 
 VERBOSITIES = (0, 1, 2, 3)
 
+_IDENTIFIER = "obs_publisher_did"
 _ARCSEC = 3600.0
 _LARGEST_INT = 2**31 - 1
 
@@ -37,7 +38,7 @@ def fields_of(table: Table, verb: int) -> tuple[Field, ...]:
     """The columns of a verbosity that obscore (`table`) allows; the highest has all of its own as well."""
     names = {column.name for column in table.columns}
     made = tuple(field for field in _FIELDS if field.verb <= verb and names.issuperset(field.needs))
-    return (*made, *_others(table, made)) if verb == VERBOSITIES[-1] else made
+    return (*made, *_as_stored(table, verb, {field.column.name for field in made}))
 
 
 def missing_from(table: Table) -> tuple[str, ...]:
@@ -53,11 +54,11 @@ def as_reply(fields: Sequence[Field], rows: Arrays) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _others(table: Table, made: Sequence[Field]) -> Iterator[Field]:
-    taken = {field.column.name for field in made}
+def _as_stored(table: Table, verb: int, made: Container[str]) -> Iterator[Field]:
+    """The columns of obscore that a reply has as they are: the identifier, or everything."""
     for each in table.columns:
-        if each.name not in taken:
-            yield Field(VERBOSITIES[-1], each, (each.name,), _taken(each.name))
+        if each.name not in made and (verb == VERBOSITIES[-1] or (verb and each.name == _IDENTIFIER)):
+            yield Field(verb, each, (each.name,), _taken(each.name))
 
 
 def _taken(name: str) -> Make:
