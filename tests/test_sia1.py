@@ -289,7 +289,7 @@ def test_a_metadata_query_tells_the_parameters(
     table = _element(answer)
     assert len(table.array) == 0
     assert {field.ucd for field in table.fields} >= {*MUST, *SHOULD, "pos.outline;obs.field"}
-    params = etree.fromstring(answer.content).findall(f"{VOTABLE}RESOURCE/{VOTABLE}PARAM")
+    params = etree.fromstring(answer.content).findall(f"{VOTABLE}RESOURCE[@type='results']/{VOTABLE}PARAM")
     values = {param.get("name"): param.get("value") for param in params}
     assert set(values) == {
         f"INPUT:{name}" for name in ("POS", "SIZE", "INTERSECT", "FORMAT", "TYPE", "VERB", "MAXREC")
