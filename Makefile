@@ -5,7 +5,7 @@ PORT ?= 8000
 DATA ?= data
 BIN := .venv/bin
 
-.PHONY: demo test lint conformance oracle-check bench bench-cutouts bench-sky bench-anomaly-job bench-footprint image image-check rolling-restart clean help
+.PHONY: demo test lint conformance oracle-check bench bench-cutouts bench-sky bench-anomaly bench-anomaly-job bench-footprint image image-check rolling-restart clean help
 
 help:
 	@echo "make demo [PORT=8000]   install, build the sample release, serve it on 127.0.0.1"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench-anomaly-job [ANOMALY='rows trees d']  an anomaly job with one and two processes"
 	@echo "make bench-footprint [FOOTPRINT=d]  maps and MOCs of 20 million rows beside healpy and mocpy"
 	@echo "make bench-sky [SKY=d]  searches among 20 million rows beside q3c and pgSphere (PostgreSQL 15)"
+	@echo "make bench-anomaly [FOREST=options]  the isolation forest beside eif, isotree, treeple, coniferest and scikit-learn"
 	@echo "make image              the container image, by buildah on a Debian of its own (root)"
 	@echo "make rolling-restart    every process restarted in turn while clients query (HAProxy, if installed)"
 	@echo "make image-check        the service from that image on loopback, read-only, without rights (root)"
@@ -91,6 +92,9 @@ rolling-restart: .venv/installed-dev
 
 image-check: .venv/installed-dev
 	$(BIN)/python container/check.py $(IMAGE)
+
+bench-anomaly: .venv/installed-dev
+	$(BIN)/python bench/anomaly.py $(FOREST)
 
 clean:
 	rm -rf .venv

@@ -19,6 +19,8 @@ from vo.forest.trees import ARRAYS, Forest
 
 _KEY = b"vo.forest"
 _FORMAT = 1
+_DAMAGES = (AttributeError, KeyError, OverflowError, TypeError, ValueError, pa.ArrowException)
+"""What ends in these when a file is read is not as it was written."""
 
 
 def detector_table(detector: Detector) -> pa.Table:
@@ -45,7 +47,7 @@ def read_detector(table: pa.Table) -> Detector:
     described = _description(table, "detector")
     try:
         detector = _detector(table, described)
-    except (KeyError, TypeError, ValueError, pa.ArrowException, UsageError) as error:
+    except (*_DAMAGES, UsageError) as error:
         raise UsageError(
             f"The model file is damaged: {error}", hint="Download or fit the model again."
         ) from error
@@ -96,7 +98,7 @@ def _described(columns: dict[str, pa.Array], described: dict[str, Any]) -> pa.Ta
 def _description(table: pa.Table, kind: str) -> dict[str, Any]:
     try:
         described = json.loads((table.schema.metadata or {})[_KEY])
-    except (KeyError, ValueError) as error:
+    except (KeyError, RecursionError, ValueError) as error:
         raise UsageError(f"This file is no {kind} of this service.") from error
     if not isinstance(described, dict) or (described.get("kind"), described.get("format")) != (kind, _FORMAT):
         raise UsageError(f"This file is no {kind} of this service, or one of another version.")
@@ -112,7 +114,7 @@ def _detector(table: pa.Table, described: dict[str, Any]) -> Detector:
     names = tuple(str(name) for name in described["names"])
     forest = _forest(table, described)
     n = len(names)
-    turns = ((n,), (forest.n_features, n))[preparation.turn.ndim - 1]
+    turns = (n,) if preparation.turn.ndim == 1 else (forest.n_features, n)
     shapes = (
         preparation.centre.shape,
         preparation.fills.shape,
