@@ -14,6 +14,7 @@ def warm_up() -> None:
     plio.decode(tile.view(">i2"), pixels)
     for kind in (np.float32, np.float64):
         dither.warm_up(np.zeros((1, 1), kind))
+        dither.warm_up(np.zeros((2, 3), kind)[:, :2])  # a part of a larger image
     files.warm_up()
     stencil.warm_up()
     view.warm_up()
