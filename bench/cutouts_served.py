@@ -100,7 +100,8 @@ def _processor(service: Service | None) -> float:
         return time.process_time()
     supervisor = psutil.Process(service.process.pid)
     times = [each.cpu_times() for each in (supervisor, *supervisor.children(recursive=True))]
-    return sum(each.user + each.system for each in times)
+    # children_: those that have ended, as the processes of a pool do now and then
+    return sum(each.user + each.system + each.children_user + each.children_system for each in times)
 
 
 def positions(count: int) -> list[Position]:

@@ -18,8 +18,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from vo.serve import redis_server as redis_program
 
 sys.path.insert(0, str(Path(__file__).parent))  # modules that several tests import: contracts, asgi
-pytest.register_assert_rewrite("contracts", "service", "anomaly_jobs")
+pytest.register_assert_rewrite("contracts", "service", "anomaly_jobs", "cutout_jobs")
 
+from cutout_data import write_release  # noqa: E402  found by the line above
 from service import Service, serving, small_images, small_sample  # noqa: E402  found by the line above
 
 
@@ -99,4 +100,12 @@ def service(sample_data: Path) -> Iterator[Service]:
 def image_service(image_data: Path) -> Iterator[Service]:
     """A whole service on `image_data`, shared by all tests that leave it as it was."""
     with serving(image_data) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cutout_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with images of many kinds (`cutout_data`), and limits of cutouts that can be reached."""
+    data = write_release(tmp_path_factory.mktemp("cutouts"))
+    with serving(data, VO_CUTOUT_POSITIONS="6000", VO_CUTOUT_JOB_PIXELS="3000000") as running:
         yield running

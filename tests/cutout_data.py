@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from astropy.io import fits
 from loading import config_of
 
 from vo.load import load_images, load_release
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "fits-images"
+"""Real images, where they are at hand."""
 
 BANDS = ("g", "r", "i", "z", "Y")
 SHAPE = (160, 200)
@@ -51,7 +55,7 @@ tables:
 
 
 def write_release(directory: Path) -> Path:
-    """A data directory with the releases `des` and `odd`."""
+    """A data directory with the releases `des`, `odd` and, where the real images are at hand, `surveys`."""
     source, data = directory / "source", directory / "data"
     source.mkdir()
     (source / "release.yaml").write_text(_DESCRIPTION)
@@ -66,7 +70,20 @@ def write_release(directory: Path) -> Path:
             hdu.writeto(path)
         load_images(data / "images" / folder, config, release=folder)
     _break(data / "images" / "odd")
+    if REAL.is_dir():
+        _copy_real(data / "images" / "surveys")
+        load_images(data / "images" / "surveys", config, release="surveys")
     return data
+
+
+def _copy_real(folder: Path) -> None:
+    """The real images, those of SDSS with the band that their names tell: their cards all say g."""
+    for path in sorted(REAL.rglob("*.fits")):
+        copy = folder / path.relative_to(REAL)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+        if path.name.startswith("reprojected_sdss"):
+            fits.setval(copy, "FILTER", value=path.stem[-1])
 
 
 def _fields() -> Iterator[tuple[str, fits.PrimaryHDU]]:

@@ -1,84 +1,32 @@
-"""Bulk cutouts, /cutout/async, through the door: read by tarfile, zipfile and astropy."""
+"""Bulk cutout_service, /cutout/async, through the door: read by tarfile, zipfile and astropy."""
 
 from __future__ import annotations
 
 import io
 import json
-import tarfile
 import time
-import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import httpx
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
-from astropy.io.votable import from_table, parse_single_table, writeto
+from astropy.io.votable import from_table, writeto
 from astropy.table import Table
 from astropy.wcs import WCS
-from cutout_data import BANDS, OBJECTS, ONE_GRID, SCALE, SHAPE, TWO_GRIDS, grid, write_release
+from cutout_data import BANDS, OBJECTS
+from cutout_jobs import archived, done, manifest, refused, started, statuses
 from PIL import Image as Picture
-from service import Service, serving
+from service import Service
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "data" / "desaccess-samples"
 
 LINES = 500
 """Rows of a long table that are tried."""
-
-
-@pytest.fixture(scope="module")
-def cutouts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with images of four tiles in five bands and some odd ones, and limits that can be reached."""
-    data = write_release(tmp_path_factory.mktemp("cutouts"))
-    limits = {"VO_CUTOUT_POSITIONS": "6000", "VO_CUTOUT_JOB_PIXELS": "3000000"}
-    with serving(data, **limits) as running:
-        yield running
-
-
-def started(service: Service, table: bytes | str | None, **params: Any) -> str:
-    """The path of a job on a table of positions."""
-    content = table.encode() if isinstance(table, str) else table
-    files = None if content is None else {"POSITIONS": ("mine", content)}
-    data = {"PHASE": "RUN", **params}
-    answer = httpx.post(f"{service.url}/cutout/async", data=data, files=files, timeout=60)
-    assert answer.status_code == 303, answer.text
-    return answer.headers["location"].removeprefix(service.url)
-
-
-def done(service: Service, table: bytes | str, **params: Any) -> str:
-    """The path of a job that went well."""
-    job = started(service, table, **params)
-    assert service.await_phase(job, "COMPLETED", "ERROR") == "COMPLETED", service.get(f"{job}/error").text
-    return job
-
-
-def manifest(service: Service, job: str) -> Table:
-    """The manifest of a job."""
-    answer = service.get(f"{job}/results/manifest")
-    return parse_single_table(io.BytesIO(answer.content)).to_table()
-
-
-def statuses(service: Service, job: str) -> dict[str, int]:
-    """How many lines of the manifest have each status."""
-    return dict(Counter(str(status) for status in manifest(service, job)["status"]))
-
-
-def archived(service: Service, job: str) -> dict[str, bytes]:
-    """The files of the archive of a job, by name, in its order."""
-    content = service.get(f"{job}/results/cutouts").content
-    if content[:2] == b"PK":
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            assert archive.testzip() is None
-            return {name: archive.read(name) for name in archive.namelist()}
-    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
-        files = {member.name: archive.extractfile(member) for member in archive.getmembers()}
-        return {name: file.read() for name, file in files.items() if file is not None}
 
 
 @pytest.mark.parametrize(
@@ -109,29 +57,21 @@ def archived(service: Service, job: str) -> dict[str, bytes]:
         ("test.radec.xsizeonly.csv", {"ok": 12}),
     ],
 )
-def test_requests_to_desaccess(cutouts: Service, name: str, expected: dict[str, int]) -> None:
+def test_requests_to_desaccess(cutout_service: Service, name: str, expected: dict[str, int]) -> None:
     """The tables that its own tests send are understood, each row of them."""
     table = SAMPLES / name
     if not table.is_file():
         pytest.skip("the requests to DESaccess are not at hand")
-    job = done(cutouts, b"".join(table.read_bytes().splitlines(keepends=True)[: LINES + 1]), BANDS="g")
-    assert statuses(cutouts, job) == expected
+    job = done(cutout_service, b"".join(table.read_bytes().splitlines(keepends=True)[: LINES + 1]), BANDS="g")
+    assert statuses(cutout_service, job) == expected
 
 
-def test_a_table_without_positions_is_refused(cutouts: Service) -> None:
+def test_a_table_without_positions_is_refused(cutout_service: Service) -> None:
     """The one bad table among them: what it has is told, and what was probably meant."""
     table = SAMPLES / "test.radec.err.csv"
     if not table.is_file():
         pytest.skip("the requests to DESaccess are not at hand")
-    refused(cutouts, table.read_bytes(), "no column RA, but BRA, DEC, FAKE. Should BRA be RA?")
-
-
-def refused(service: Service, table: bytes | str | None, words: str, **params: Any) -> None:
-    """A job ends in an error that says this, and leaves nothing."""
-    job = started(service, table, **params)
-    assert service.await_phase(job, "COMPLETED", "ERROR") == "ERROR"
-    assert words in service.get(f"{job}/error").text
-    assert "<uws:result " not in service.get(job).text
+    refused(cutout_service, table.read_bytes(), "no column RA, but BRA, DEC, FAKE. Should BRA be RA?")
 
 
 FORMS = {
@@ -157,13 +97,13 @@ FORMS = {
 
 
 @pytest.mark.parametrize(("table", "expected"), FORMS.values(), ids=FORMS)
-def test_forms_of_tables(cutouts: Service, table: str, expected: dict[str, int]) -> None:
+def test_forms_of_tables(cutout_service: Service, table: str, expected: dict[str, int]) -> None:
     """What people send is understood; what is wrong with a row costs that row."""
-    assert statuses(cutouts, done(cutouts, table, BANDS="g")) == expected
+    assert statuses(cutout_service, done(cutout_service, table, BANDS="g")) == expected
 
 
 @pytest.mark.parametrize("kind", ["vot", "fits", "parquet", "text"])
-def test_kinds_of_files(cutouts: Service, kind: str, tmp_path: Path) -> None:
+def test_kinds_of_files(cutout_service: Service, kind: str, tmp_path: Path) -> None:
     """The same table as VOTable, FITS or Parquet, or as the text of a parameter."""
     table = Table(
         {"RA": [21.58, 36.64], "DEC": [3.6, -15.67], "XSIZE": [2.0, np.nan], "COLORS_FITS": ["g", "ri"]}
@@ -171,9 +111,9 @@ def test_kinds_of_files(cutouts: Service, kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"table.{kind}"
     if kind == "text":
         text = "RA,DEC,XSIZE,COLORS_FITS\n21.58,3.6,2,g\n36.64,-15.67,,ri\n"
-        answer = cutouts.post("/cutout/async", PHASE="RUN", POSITIONS=text)
-        job = answer.headers["location"].removeprefix(cutouts.url)
-        assert cutouts.await_phase(job, "COMPLETED", "ERROR") == "COMPLETED"
+        answer = cutout_service.post("/cutout/async", PHASE="RUN", POSITIONS=text)
+        job = answer.headers["location"].removeprefix(cutout_service.url)
+        assert cutout_service.await_phase(job, "COMPLETED", "ERROR") == "COMPLETED"
     else:
         if kind == "vot":
             writeto(from_table(table), str(path))
@@ -181,13 +121,13 @@ def test_kinds_of_files(cutouts: Service, kind: str, tmp_path: Path) -> None:
             pq.write_table(pa.table({name: table[name].tolist() for name in table.colnames}), path)
         else:
             table.write(path)
-        job = done(cutouts, path.read_bytes())
-    found = manifest(cutouts, job)
+        job = done(cutout_service, path.read_bytes())
+    found = manifest(cutout_service, job)
     assert [str(each) for each in found["bands"]] == ["g", "r i"]
     assert list(found["width"]) == [2.0, 1.0]
 
 
-def test_a_cutout_is_the_same_alone_and_among_many(cutouts: Service) -> None:
+def test_a_cutout_is_the_same_alone_and_among_many(cutout_service: Service) -> None:
     """Each file of an archive has the bytes that /cutout gives for the same row."""
     table = (
         "RA,DEC,COADD_OBJECT_ID,XSIZE,YSIZE,BANDS\n21.58,3.6,,6,3,gri\n,,61407410,2,2,Y\n46.1,-34.1,,4,,zir\n"
@@ -198,7 +138,8 @@ def test_a_cutout_is_the_same_alone_and_among_many(cutouts: Service) -> None:
         {"RA": 46.1, "DEC": -34.1, "XSIZE": 4, "BANDS": "zir"},
     ]
     tar, zipped = (
-        archived(cutouts, done(cutouts, table, FORMAT="fits,png", RESULTS=way)) for way in ("tar", "zip")
+        archived(cutout_service, done(cutout_service, table, FORMAT="fits,png", RESULTS=way))
+        for way in ("tar", "zip")
     )
     assert len(tar) == 8
     cutouts_of = [
@@ -207,22 +148,22 @@ def test_a_cutout_is_the_same_alone_and_among_many(cutouts: Service) -> None:
     assert cutouts_of[0] == cutouts_of[1]
     for number, row in enumerate(asked, 1):
         for form in ("fits", "png"):
-            alone = cutouts.get("/cutout", **row, FORMAT=form)
+            alone = cutout_service.get("/cutout", **row, FORMAT=form)
             name = alone.headers["content-disposition"].split('"')[1]
             assert tar[f"{number:05}_{name}"] == alone.content
 
 
 def test_the_manifest_tells_what_became_of_each_row(
-    cutouts: Service, assert_valid: Callable[[bytes], None]
+    cutout_service: Service, assert_valid: Callable[[bytes], None]
 ) -> None:
     """As VOTable and as JSON: file, tile, image, and the pixels that it is of; in the archive as well."""
     table = "RA,DEC,COADD_OBJECT_ID\n36.64,-15.67,\n21.58,3.6,17\n1,1,\n,,61407330\n"
-    job = done(cutouts, table, BANDS="rg", SIZE="5")
-    files, found = archived(cutouts, job), manifest(cutouts, job)
-    document = cutouts.get(f"{job}/results/manifest").content
+    job = done(cutout_service, table, BANDS="rg", SIZE="5")
+    files, found = archived(cutout_service, job), manifest(cutout_service, job)
+    document = cutout_service.get(f"{job}/results/manifest").content
     assert_valid(document)
     assert files["manifest.vot"] == document
-    assert files["manifest.json"] == cutouts.get(f"{job}/results/manifest-json").content
+    assert files["manifest.json"] == cutout_service.get(f"{job}/results/manifest-json").content
     told = json.loads(files["manifest.json"])
     assert [each["name"] for each in told["metadata"]] == found.colnames
     assert [row[0] for row in told["data"]] == list(found["row_number"]) == [1, 2, 3, 4]
@@ -251,107 +192,57 @@ def test_the_manifest_tells_what_became_of_each_row(
     assert "shows the position" in str(found["error"][2])
 
 
-def test_options_of_the_row_go_before_those_of_the_request(cutouts: Service) -> None:
+def test_options_of_the_row_go_before_those_of_the_request(cutout_service: Service) -> None:
     """And those before the system's; a size that a level does not tell is that of the level below."""
     table = "RA,DEC,XSIZE,YSIZE,BANDS\n21.58,3.6,2,3,i\n21.58,3.6,2,,\n21.58,3.6,,,\n"
-    found = manifest(cutouts, done(cutouts, table, SIZE="4", BANDS="gr"))
+    found = manifest(cutout_service, done(cutout_service, table, SIZE="4", BANDS="gr"))
     assert list(zip(found["width"], found["height"], strict=True)) == [(2, 3), (2, 4), (4, 4)]
     assert [str(each) for each in found["bands"]] == ["i", "g r", "g r"]
-    found = manifest(cutouts, done(cutouts, table, YSIZE="5"))
+    found = manifest(cutout_service, done(cutout_service, table, YSIZE="5"))
     assert list(zip(found["width"], found["height"], strict=True)) == [(2, 3), (2, 5), (1, 5)]
     assert [str(each) for each in found["bands"]] == ["i", " ".join(BANDS), " ".join(BANDS)]
 
 
-def test_pictures_as_desaccess_asks_for_them(cutouts: Service) -> None:
+def test_pictures_as_desaccess_asks_for_them(cutout_service: Service) -> None:
     """MAKE_RGB_LUPTON and MAKE_RGB_STIFF make a picture for each group of colours; FITS may be discarded."""
     table = (
         "RA,DEC,MAKE_FITS,MAKE_RGB_LUPTON,MAKE_RGB_STIFF,RGB_LUPTON_COLORS,RGB_STIFF_COLORS,RGB_ASINH\n"
         "21.58,3.6,true,TRUE,false,gri;riz,gri,9\n21.58,3.6,false,1,true,gri,irg,2\n21.58,3.6,,,,,,\n"
     )
-    job = done(cutouts, table, MAKE_FITS="true", DISCARD_FITS_FILES="false")
-    files, found = archived(cutouts, job), manifest(cutouts, job)
+    job = done(cutout_service, table, MAKE_FITS="true", DISCARD_FITS_FILES="false")
+    files, found = archived(cutout_service, job), manifest(cutout_service, job)
     assert list(found["row_number"]) == [1, 1, 1, 2, 2, 3]
     assert Counter(str(each) for each in found["bands"]) == {" ".join(BANDS): 2, "i r g": 3, "z i r": 1}
     pictures = {name: file for name, file in files.items() if name.endswith(".png")}
     assert len(set(pictures.values())) == len(pictures) == 4
     assert all(Picture.open(io.BytesIO(file)).size == (256, 256) for file in pictures.values())
-    none = manifest(cutouts, done(cutouts, table, DISCARD_FITS_FILES="true"))
+    none = manifest(cutout_service, done(cutout_service, table, DISCARD_FITS_FILES="true"))
     assert list(none["row_number"]) == [1, 1, 2, 2, 3]
 
 
-def test_files_side_by_side(cutouts: Service, assert_valid: Callable[[bytes], None]) -> None:
+def test_files_side_by_side(cutout_service: Service, assert_valid: Callable[[bytes], None]) -> None:
     """RESULTS=files makes each a result of its own, with its type; too many are refused."""
-    job = done(cutouts, "RA,DEC\n21.58,3.6\n36.64,-15.67\n", BANDS="g", RESULTS="files", FORMAT="fits jpeg")
-    assert_valid(cutouts.get(job).content)
-    for row in manifest(cutouts, job):
-        answer = cutouts.get(f"{job}/results/{row['file']}")
+    job = done(
+        cutout_service, "RA,DEC\n21.58,3.6\n36.64,-15.67\n", BANDS="g", RESULTS="files", FORMAT="fits jpeg"
+    )
+    assert_valid(cutout_service.get(job).content)
+    for row in manifest(cutout_service, job):
+        answer = cutout_service.get(f"{job}/results/{row['file']}")
         assert (answer.headers["content-type"], len(answer.content)) == (row["format"], row["file_size"])
     many = "RA,DEC\n" + "21.58,3.6\n" * 201
-    refused(cutouts, many, "There would be 201 files", RESULTS="files", BANDS="g")
+    refused(cutout_service, many, "There would be 201 files", RESULTS="files", BANDS="g")
 
 
-def test_each_image_is_visited_once(cutouts: Service) -> None:
+def test_each_image_is_visited_once(cutout_service: Service) -> None:
     """Whatever the order of the table, the cutouts of a tile are made one after the other."""
     places = ["21.58,3.6", "36.64,-15.67", "46.28,-34.25", "30.05,-63.9"]
-    job = done(cutouts, "RA,DEC\n" + "\n".join(places * 6), BANDS="gr")
-    tiles = [name.split("_")[2] for name in archived(cutouts, job) if "manifest" not in name]
+    job = done(cutout_service, "RA,DEC\n" + "\n".join(places * 6), BANDS="gr")
+    tiles = [name.split("_")[2] for name in archived(cutout_service, job) if "manifest" not in name]
     changes = sum(one != other for one, other in pairwise(tiles))
     assert (len(tiles), changes) == (24, 3)
 
 
-def test_a_broken_file_costs_its_rows_only(cutouts: Service) -> None:
-    """A file that is cut short, or gone: the manifest says which, all else is there; alone it is an error."""
-    table = "RA,DEC,BANDS\n200,0,gr\n200,0,g\n220,0,r\n220,0,g\n"
-    job = done(cutouts, table, RELEASE="odd")
-    found = manifest(cutouts, job)
-    assert [str(each) for each in found["status"]] == ["error", "ok", "error", "ok"]
-    assert "cut_r.fits" in str(found["error"][0])
-    assert "gone_r.fits" in str(found["error"][2])
-    assert len(archived(cutouts, job)) == 4
-    for place, name in (({"RA": 200, "DEC": 0}, "cut_r.fits"), ({"RA": 220, "DEC": 0}, "gone_r.fits")):
-        answer = cutouts.get("/cutout", **place, BANDS="r")
-        assert (answer.status_code, name in answer.text) == (500, True)
-        assert cutouts.get("/cutout", **place, BANDS="g").status_code == 200
-
-
-@pytest.mark.parametrize("height", [1.0, 9.0])
-def test_a_cutout_across_the_edge_of_images_on_one_grid(cutouts: Service, height: float) -> None:
-    """It is stitched: the pixels are those of the grid, and HISTORY says of which images."""
-    ra, dec = ONE_GRID
-    alone = cutouts.get("/cutout", RA=ra, DEC=dec, XSIZE=12, YSIZE=height)
-    [hdu] = fits.open(io.BytesIO(alone.content), checksum=True)
-    rows, columns = hdu.data.shape
-    assert columns == round(0.2 / SCALE)
-    bottom, left = (int(number) for number in divmod(hdu.data[0, 0], 1000))
-    assert np.array_equal(hdu.data, grid(left, columns)[bottom : bottom + rows])
-    at = WCS(hdu.header).all_world2pix(ra, dec, 0)
-    assert np.allclose(at, [(columns - 1) / 2, (rows - 1) / 2], atol=0.51)
-    history = "".join(hdu.header["HISTORY"])
-    assert all(word in history for word in ("left.fits", "right.fits", "stitched"))
-    job = done(cutouts, f"RA,DEC,XSIZE,YSIZE\n{ra},{dec},12,{height}\n")
-    assert alone.content in archived(cutouts, job).values()
-
-
-def test_a_cutout_across_the_edge_of_images_on_two_grids(cutouts: Service) -> None:
-    """The image that has more of it is taken, and HISTORY says so; a picture has both."""
-    place = {"RA": TWO_GRIDS[0], "DEC": TWO_GRIDS[1], "SIZE": 12}
-    [hdu] = fits.open(io.BytesIO(cutouts.get("/cutout", **place).content), checksum=True)
-    tile = hdu.header["TILENAME"]
-    known = np.isfinite(hdu.data)
-    assert known.any(axis=0).sum() in range(hdu.data.shape[1] - 4, hdu.data.shape[1])
-    bottom, left = (int(number) for number in divmod(np.nanmin(hdu.data), 1000))
-    assert {left, SHAPE[1] - left - known[0].sum()} & {0}
-    whole = grid(left, int(known[0].sum()))[bottom : bottom + len(hdu.data)]
-    assert np.array_equal(hdu.data[known], whole.ravel())
-    assert f"beyond tile {tile}, the only image used" in "".join(hdu.header["HISTORY"])
-    picture = cutouts.get("/cutout", **place, FORMAT="png", MINIMUM=-1e5, STRETCH=1, BANDS="r")
-    assert (np.asarray(Picture.open(io.BytesIO(picture.content))) > 0).all()
-    other = {"west": "east", "east": "west"}[tile]
-    [forced] = fits.open(io.BytesIO(cutouts.get("/cutout", **place, TILE=other).content))
-    assert forced.header["TILENAME"] == other
-
-
-def test_bad_requests(cutouts: Service) -> None:
+def test_bad_requests(cutout_service: Service) -> None:
     """Each is told what was wrong, and leaves nothing."""
     good = "RA,DEC\n21.58,3.6\n"
     for table, words, params in (
@@ -370,31 +261,31 @@ def test_bad_requests(cutouts: Service) -> None:
         ("RA,DEC\n" + "1,1\n" * 6001, "more than 6,000 rows", {}),
         ("RA,DEC\n" + "21.58,3.6\n" * 300, "pixels in all, and may have 3,000,000", {"SIZE": "12"}),
     ):
-        refused(cutouts, table, words, **params)
+        refused(cutout_service, table, words, **params)
 
 
-def test_options_of_the_request_that_are_wrong_cost_every_row(cutouts: Service) -> None:
+def test_options_of_the_request_that_are_wrong_cost_every_row(cutout_service: Service) -> None:
     """Each row that has none of its own; those that have go on."""
-    job = done(cutouts, "RA,DEC,XSIZE,YSIZE\n21.58,3.6,,\n21.58,3.6,1,1\n", SIZE="13", BANDS="g")
-    assert statuses(cutouts, job) == {"error": 1, "ok": 1}
+    job = done(cutout_service, "RA,DEC,XSIZE,YSIZE\n21.58,3.6,,\n21.58,3.6,1,1\n", SIZE="13", BANDS="g")
+    assert statuses(cutout_service, job) == {"error": 1, "ok": 1}
 
 
-def test_an_abort_ends_the_work(cutouts: Service) -> None:
+def test_an_abort_ends_the_work(cutout_service: Service) -> None:
     """It leaves no result, and the lane has time for the next job at once."""
-    job = started(cutouts, "RA,DEC\n" + "21.58,3.6\n" * 5000, FORMAT="png", SIZE="1")
-    cutouts.await_phase(job, "EXECUTING", "COMPLETED", "ERROR")
-    _await_progress(cutouts, job)
-    cutouts.post(f"{job}/phase", PHASE="ABORT")
-    after = done(cutouts, "RA,DEC\n21.58,3.6\n", BANDS="g")
-    assert statuses(cutouts, after) == {"ok": 1}
-    assert cutouts.phase(job) == "ABORTED"
-    assert "<uws:result " not in cutouts.get(job).text
-    folder = cutouts.data / "results" / job.rpartition("/")[2]
+    job = started(cutout_service, "RA,DEC\n" + "21.58,3.6\n" * 5000, FORMAT="png", SIZE="1")
+    cutout_service.await_phase(job, "EXECUTING", "COMPLETED", "ERROR")
+    _await_progress(cutout_service, job)
+    cutout_service.post(f"{job}/phase", PHASE="ABORT")
+    after = done(cutout_service, "RA,DEC\n21.58,3.6\n", BANDS="g")
+    assert statuses(cutout_service, after) == {"ok": 1}
+    assert cutout_service.phase(job) == "ABORTED"
+    assert "<uws:result " not in cutout_service.get(job).text
+    folder = cutout_service.data / "results" / job.rpartition("/")[2]
     assert not list(folder.rglob("cutouts*"))
 
 
 def _await_progress(service: Service, job: str) -> None:
-    """Until the job tells that it has made some cutouts, of how many."""
+    """Until the job tells that it has made some cutout_service, of how many."""
     for _ in range(400):
         document = service.get(job).text
         if 'unit="cutouts">' in document and 'unit="cutouts">0<' not in document:

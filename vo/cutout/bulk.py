@@ -9,7 +9,7 @@ from vo.context import Context
 from vo.cutout.archive import ARCHIVES, Entry
 from vo.cutout.files import CutoutFile, file_of
 from vo.cutout.manifest import FORMS, Line, document
-from vo.cutout.plan import Failure, Plan, Task, plan_of
+from vo.cutout.plan import Failure, Matching, Plan, Task
 from vo.cutout.positions import wanted_rows
 from vo.cutout.query import bands_of, options_of, release_of
 from vo.dali import Params
@@ -38,7 +38,7 @@ def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
     known = bands_of(collection, release)
     rows = wanted_rows(run, context)
     run.enter(Stage.EXECUTE)
-    plan = plan_of(rows, collection, release, known, options_of(params))
+    plan = Matching(collection, release, known, options_of(params), run.check).plan(rows)
     _check_size(plan, way, context.config.cutout_job_pixels)
     run.enter(Stage.WRITE)
     work = _Work(run, context, plan)
@@ -91,7 +91,7 @@ class _Work:
                 self._lines.append(_line(task, made))
                 yield made
             else:
-                self._lines.append(_failed(Failure(task.row, made, task.place.position)))
+                self._lines.append(_failed(Failure(task.row, made, task.cutout.place.position)))
             self.done += 1
 
     def manifest(self, form: str) -> Entry:
@@ -110,9 +110,7 @@ class _Work:
     def _made(self, task: Task) -> CutoutFile | VOError:
         context = self._context
         try:
-            made = file_of(
-                task.place, task.options, task.product, context.open_images, context.config.cutout_pixels
-            )
+            made = file_of(task.cutout, context.open_images, context.config.cutout_pixels)
         except VOError as error:
             return error
         except Exception:  # what a broken file makes a reader raise is anybody's guess
@@ -173,16 +171,17 @@ def _failed(failure: Failure) -> Line:
 def _line(task: Task, made: CutoutFile) -> Line:
     images = [piece.image for piece in made.pieces]
     boxes = [piece.box for piece in made.pieces]
+    place, options = task.cutout.place, task.cutout.options
     return Line(
         task.row.number,
         task.row.object_id or None,
-        *task.place.position,
+        *place.position,
         file=made.name,
         format=made.media_type,
         file_size=made.size,
-        width=task.options.width,
-        height=task.options.height,
-        release=task.place.release,
+        width=options.width,
+        height=options.height,
+        release=place.release,
         bands=" ".join(image.band or "-" for image in images),
         tiles=" ".join(image.tile or "-" for image in images),
         images=" ".join(image.obs_publisher_did for image in images),

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from vo.auth import user_of
 from vo.cutout.pages import cutout_page
-from vo.cutout.query import CutoutQuery
+from vo.cutout.query import CutoutQuery, told_of
 from vo.dali import Params, prefers_page, read_params
 from vo.page import POLICY
 from vo.resources import context_of
@@ -42,7 +42,7 @@ async def cutout(request: Request) -> Response:
 async def _without_body(request: Request, query: CutoutQuery) -> Response | None:
     """304 for a client that has the cutout, and the answer to HEAD; None: it has to be made."""
     if request.method == "HEAD" or (request.method == "GET" and asks_whether_known(request.headers)):
-        told = (await run_in_threadpool(query.found, context_of(request).images)).told
+        told = told_of(await run_in_threadpool(query.found, context_of(request).images))
         if is_known(request.headers, told):
             return not_modified(told)
         if request.method == "HEAD":

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from vo.cutout.options import Options, Product
 from vo.cutout.places import Place
@@ -57,14 +58,41 @@ def reach_of(options: Options) -> float:
     return math.hypot(options.width, options.height) / 2 / _ARCMIN
 
 
-def images_of(place: Place, product: Product) -> list[list[ImageFile]]:
+@dataclass(frozen=True, slots=True)
+class Cutout:
+    """A file to be made: of which place, how large, what of it, and of which images for each of its bands."""
+
+    place: Place
+    options: Options
+    product: Product
+    bands: tuple[tuple[ImageFile, ...], ...]
+
+    @classmethod
+    def of(cls, place: Place, options: Options, product: Product) -> Self:
+        """The file for a place; NotFoundError or UsageError: its bands are not there, or make no picture."""
+        return cls(place, options, product, _images_of(place, product))
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height in degrees."""
+        return self.options.width / _ARCMIN, self.options.height / _ARCMIN
+
+    @property
+    def pixels(self) -> int:
+        """About how many pixels it has, by the inventory."""
+        sides = self.options.width * _ARCMIN, self.options.height * _ARCMIN
+        scales = (images[0].pixel_scale for images in self.bands)
+        return sum(math.prod(max(1, round(side / scale)) for side in sides) for scale in scales)
+
+
+def _images_of(place: Place, product: Product) -> tuple[tuple[ImageFile, ...], ...]:
     """The images of each band that the product has, in the order of the product.
 
     Pictures begin with the longest wavelength, which is red, whatever their bands were called for.
     """
-    by_band: dict[str, list[ImageFile]] = {}
+    by_band: dict[str, tuple[ImageFile, ...]] = {}
     for image in place.images:
-        by_band.setdefault(image.band or "", []).append(image)
+        by_band[image.band or ""] = (*by_band.get(image.band or "", ()), image)
     there = sorted(by_band, key=lambda band: (by_band[band][0].em_min or math.inf, band))
     missing = [band for band in product.bands if band not in by_band]
     if missing:
@@ -72,11 +100,11 @@ def images_of(place: Place, product: Product) -> list[list[ImageFile]]:
             f"No image in {' or '.join(missing)} shows the position.", hint=f"There are {', '.join(there)}."
         )
     if not product.is_picture:
-        return [by_band[band] for band in product.bands or there]
+        return tuple(by_band[band] for band in product.bands or there)
     bands = product.bands or _good_colours(there)
     if len(bands) not in (1, _COLOUR):
         raise UsageError(f"A picture has one band or three, not {len(bands)}: {', '.join(bands)}.")
-    return [by_band[band] for band in sorted(bands, key=there.index, reverse=True)]
+    return tuple(by_band[band] for band in sorted(bands, key=there.index, reverse=True))
 
 
 def _good_colours(there: Sequence[str]) -> tuple[str, ...]:
@@ -87,31 +115,21 @@ def _good_colours(there: Sequence[str]) -> tuple[str, ...]:
     return (there[-1],)
 
 
-def pixels_of(options: Options, bands: Sequence[Sequence[ImageFile]]) -> int:
-    """About how many pixels a file of these bands has, by the inventory."""
-    sides = options.width * _ARCMIN, options.height * _ARCMIN
-    return sum(math.prod(max(1, round(side / images[0].pixel_scale)) for side in sides) for images in bands)
-
-
-def file_of(
-    place: Place, options: Options, product: Product, opened: OpenImages, most_pixels: int
-) -> CutoutFile:
+def file_of(cutout: Cutout, opened: OpenImages, most_pixels: int) -> CutoutFile:
     """Make a file; ImageError where an image that it needs is broken."""
-    bands = images_of(place, product)
-    pixels = pixels_of(options, bands)
-    if pixels > most_pixels:
+    if cutout.pixels > most_pixels:
         raise TooLargeError(
-            f"The cutout has {pixels:,} pixels and may have {most_pixels:,}.",
+            f"The cutout has {cutout.pixels:,} pixels and may have {most_pixels:,}.",
             hint="Ask for less sky or fewer bands.",
         )
-    size = options.width / _ARCMIN, options.height / _ARCMIN
-    chosen = [_chosen(images, place.position, size, opened) for images in bands]
-    if product.is_picture:
-        blocks = _picture(chosen, View.around(place.position, size, _scale(chosen, size)), product)
+    position, size = cutout.place.position, cutout.size
+    chosen = [_chosen(images, position, size, opened) for images in cutout.bands]
+    if cutout.product.is_picture:
+        blocks = _picture(chosen, View.around(position, size, _scale(chosen, size)), cutout.product)
     else:
-        blocks = _fits(chosen, product)
+        blocks = _fits(chosen, cutout.product)
     pieces = tuple(each.piece for each in chosen)
-    return CutoutFile(_name(place, options, product, pieces), product.media_type, blocks, pieces)
+    return CutoutFile(_name(cutout, pieces), cutout.product.media_type, blocks, pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +187,9 @@ def _picture(chosen: Sequence[_Chosen], view: View, product: Product) -> tuple[b
     return (picture(view, bands, product.style, encoding=product.format),)
 
 
-def _name(place: Place, options: Options, product: Product, pieces: Sequence[Piece]) -> str:
+def _name(cutout: Cutout, pieces: Sequence[Piece]) -> str:
     """A name that tells release, tile, position, size and bands."""
+    place, options, product = cutout.place, cutout.options, cutout.product
     tiles = "-".join(dict.fromkeys(piece.image.tile for piece in pieces if piece.image.tile))
     bands = "".join(piece.image.band or "" for piece in pieces)
     style = "percentile" if product.is_picture and isinstance(product.style, Percentile) else ""

@@ -21,7 +21,8 @@ OBJECT_WORDS = ("ID", "COADD_OBJECT_ID", "OBJECT_ID")
 _TILE_WORDS = ("TILE", "TILENAME")
 _WAYS = "Send RA and DEC in degrees, or ID, or TILE."
 _IDS_A_QUERY = 500
-_WHOLE = re.compile(r"[+-]?[0-9]{1,18}\Z")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}\Z")
+_LARGEST = 2**63 - 1
 _LONGEST = 100
 
 Position = tuple[float, float]
@@ -185,27 +186,26 @@ def positions_of(ids: Sequence[str], catalogue: Table, database: Database) -> di
     identifier, position = catalogue.identifier, catalogue.spatial
     if identifier is None or position is None:
         return {}
+    keys = {each: key for each in ids if (key := _key(each, is_text=identifier.is_string))}
     names = [quoted(name) for name in (identifier.name, position.lon, position.lat)]
-    asked = (
-        {_as_key(each) for each in ids}
-        if identifier.is_string
-        else {_as_key(e) for e in ids if _WHOLE.match(e)}
-    )
     known: dict[str, Position] = {}
-    ordered = sorted(asked)
+    ordered = sorted(set(keys.values()))
     for start in range(0, len(ordered), _IDS_A_QUERY):
         some = ordered[start : start + _IDS_A_QUERY]
         listed = literals(some) if identifier.is_string else ", ".join(some)
         query = f"SELECT {', '.join(names)} FROM {catalogue.qualified} WHERE {names[0]} IN ({listed})"  # noqa: S608  numbers, or literals
         for row in rows_of(database, query):
             known[str(row[identifier.name])] = row[position.lon], row[position.lat]
-    return {each: known[_as_key(each)] for each in ids if _as_key(each) in known}
+    return {each: known[key] for each, key in keys.items() if key in known}
 
 
-def _as_key(object_id: str) -> str:
-    """A whole number as a database writes it, any other name as it is.
+def _key(object_id: str, *, is_text: bool) -> str:
+    """The name of an object as the database writes it; empty: no object of whole numbers is called that.
 
-    >>> _as_key("+0042"), _as_key("J0001")
-    ('42', 'J0001')
+    >>> _key("+0042", is_text=False), _key("J0001", is_text=True), _key("J0001", is_text=False)
+    ('42', 'J0001', '')
     """
-    return str(int(object_id)) if _WHOLE.match(object_id) else object_id
+    if is_text:
+        return object_id
+    number = int(object_id) if _WHOLE.match(object_id) else _LARGEST + 1
+    return str(number) if abs(number) <= _LARGEST else ""

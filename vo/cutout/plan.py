@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from vo.cutout.files import images_of, pixels_of, reach_of
-from vo.cutout.options import SYSTEM, Options, Product
+from vo.catalog import Table
+from vo.cutout.files import Cutout, reach_of
+from vo.cutout.options import SYSTEM, Options
 from vo.cutout.places import (
     Place,
     Position,
@@ -30,19 +31,16 @@ from vo.images.stencil import Polygon
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One file to be made for a row."""
+    """A file to be made for a row."""
 
     row: Wanted
-    place: Place
-    options: Options
-    product: Product
-    pixels: int
+    cutout: Cutout
 
     @property
     def order(self) -> tuple[list[str], float]:
         """What sorts tasks: of the same images side by side, and then by what is near in them."""
-        files = [str(images[0].file) for images in images_of(self.place, self.product)]
-        return sorted(files), self.place.position[1]
+        files = [str(images[0].file) for images in self.cutout.bands]
+        return sorted(files), self.cutout.place.position[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,93 +63,88 @@ class Plan:
     @property
     def pixels(self) -> int:
         """All pixels, about."""
-        return sum(task.pixels for task in self.tasks)
+        return sum(task.cutout.pixels for task in self.tasks)
 
 
-def plan_of(
-    rows: Sequence[Wanted],
-    collection: ImageCollection,
-    release: str | None,
-    known: Sequence[str],
-    request: Mapping[str, str],
-) -> Plan:
-    """Match all rows; `request` are the options between those of the system and those of a row."""
-    failures: list[Failure] = []
-    judged: list[tuple[Wanted, Position | None, Options]] = []
-    made: dict[frozenset[tuple[str, str]], Options | VOError] = {}
-    for row in rows:
-        try:
-            judged.append((row, position_of(row.ra, row.dec), _options(row, request, known, made)))
-        except VOError as error:
-            failures.append(Failure(row, error))
-    tasks: list[Task] = []
-    for row, place, options in _placed(judged, collection, release, failures):
-        for product in options.products:
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """How rows find their images; `request` are the options between the system's and those of a row."""
+
+    collection: ImageCollection
+    release: str | None
+    known: Sequence[str]
+    request: Mapping[str, str]
+    check: Callable[[], None]
+
+    def plan(self, rows: Sequence[Wanted]) -> Plan:
+        """Match all rows; `check` is called between them, and raises what ends the job."""
+        failures: list[Failure] = []
+        tasks: list[Task] = []
+        for row, place, options in self._placed(self._judged(rows, failures), failures):
+            for product in options.products:
+                try:
+                    tasks.append(Task(row, Cutout.of(place, options, product)))
+                except VOError as error:
+                    failures.append(Failure(row, error, place.position))
+        return Plan(tuple(sorted(tasks, key=lambda task: task.order)), tuple(failures))
+
+    def _judged(
+        self, rows: Sequence[Wanted], failures: list[Failure]
+    ) -> Iterator[tuple[Wanted, Position | None, Options]]:
+        """The rows that make sense; the same words of options are judged once."""
+        made: dict[frozenset[tuple[str, str]], Options | VOError] = {}
+        for row in rows:
+            key = frozenset(row.options.items())
+            if key not in made:
+                made[key] = self._options(row)
+            options = made[key]
             try:
-                pixels = pixels_of(options, images_of(place, product))
+                position = position_of(row.ra, row.dec)
             except VOError as error:
-                failures.append(Failure(row, error, place.position))
+                failures.append(Failure(row, error))
+                continue
+            if isinstance(options, VOError):
+                failures.append(Failure(row, options, position))
+            elif position is None and not row.object_id:
+                failures.append(Failure(row, UsageError("The row has neither a position nor an object.")))
             else:
-                tasks.append(Task(row, place, options, product, pixels))
-    return Plan(tuple(sorted(tasks, key=lambda task: task.order)), tuple(failures))
+                yield row, position, options
 
-
-def _options(
-    row: Wanted,
-    request: Mapping[str, str],
-    known: Sequence[str],
-    made: dict[frozenset[tuple[str, str]], Options | VOError],
-) -> Options:
-    """The options of a row; the same words are judged once."""
-    key = frozenset(row.options.items())
-    if key not in made:
+    def _options(self, row: Wanted) -> Options | VOError:
         try:
-            made[key] = Options.from_levels(known, SYSTEM, request, row.options)
+            return Options.from_levels(self.known, SYSTEM, self.request, row.options)
         except VOError as error:
-            made[key] = error
-    found = made[key]
-    if isinstance(found, VOError):
-        raise found
-    return found
+            return error
 
+    def _placed(
+        self, judged: Iterable[tuple[Wanted, Position | None, Options]], failures: list[Failure]
+    ) -> Iterator[tuple[Wanted, Place, Options]]:
+        """The rows that are on images, with these."""
+        listed = list(judged)
+        searched = catalogues(self.collection, self.release)
+        objects = self._objects([row.object_id for row, position, _ in listed if position is None], searched)
+        at = [position or objects.get(row.object_id) for row, position, _ in listed]
+        lon, lat = (pa.array([None if p is None else p[axis] for p in at], pa.float64()) for axis in (0, 1))
+        found = self.collection.by_positions(lon, lat, release=self.release)
+        for (row, _, options), position, images in zip(listed, at, found, strict=True):
+            self.check()
+            if position is None:
+                error = unknown_object(row.object_id[:80], searched)
+                failures.append(Failure(row, error, is_unmatched=True))
+            elif not images:
+                error = not_shown(position, self.release)
+                failures.append(Failure(row, error, position, is_unmatched=True))
+            else:
+                yield row, _with_neighbours(position, latest(images), options, self.collection), options
 
-def _placed(
-    judged: Sequence[tuple[Wanted, Position | None, Options]],
-    collection: ImageCollection,
-    release: str | None,
-    failures: list[Failure],
-) -> list[tuple[Wanted, Place, Options]]:
-    """The rows that are on images, with these."""
-    named = [row.object_id for row, position, _ in judged if position is None and row.object_id]
-    objects = _objects(named, collection, release)
-    at = [position or objects.get(row.object_id) for row, position, _ in judged]
-    lon, lat = (pa.array([None if p is None else p[axis] for p in at], pa.float64()) for axis in (0, 1))
-    found = collection.by_positions(lon, lat, release=release)
-    placed = []
-    for (row, _, options), position, images in zip(judged, at, found, strict=True):
-        if position is None:
-            failures.append(_nowhere(row, collection, release))
-        elif not images:
-            failures.append(Failure(row, not_shown(position, release), position, is_unmatched=True))
-        else:
-            placed.append((row, _with_neighbours(position, latest(images), options, collection), options))
-    return placed
-
-
-def _nowhere(row: Wanted, collection: ImageCollection, release: str | None) -> Failure:
-    if row.object_id:
-        error = unknown_object(row.object_id[:80], catalogues(collection, release))
-        return Failure(row, error, is_unmatched=True)
-    return Failure(row, UsageError("The row has neither a position nor an object."))
-
-
-def _objects(ids: Sequence[str], collection: ImageCollection, release: str | None) -> dict[str, Position]:
-    """The positions of objects, each from the first catalogue that has it."""
-    found: dict[str, Position] = {}
-    for catalogue in catalogues(collection, release) if ids else ():
-        rest = sorted({each for each in ids if each not in found})
-        found |= positions_of(rest, catalogue, collection.database)
-    return found
+    def _objects(self, ids: Sequence[str], searched: Sequence[Table]) -> dict[str, Position]:
+        """The positions of objects, each from the first catalogue that has it."""
+        found: dict[str, Position] = {}
+        for catalogue in searched:
+            self.check()
+            rest = sorted({each for each in ids if each not in found})
+            found |= positions_of(rest, catalogue, self.collection.database)
+        return found
 
 
 def _with_neighbours(

@@ -10,12 +10,12 @@ from email.utils import format_datetime
 from typing import Self
 
 from vo import __version__
-from vo.cutout.files import images_of, reach_of
-from vo.cutout.options import NAMES, SYSTEM, Options, Product
-from vo.cutout.places import Place, Target, place_of
+from vo.cutout.files import Cutout, reach_of
+from vo.cutout.options import NAMES, SYSTEM, Options
+from vo.cutout.places import Target, place_of
 from vo.dali import Params
 from vo.errors import NotFoundError, UsageError
-from vo.images.collection import ImageCollection, ImageFile
+from vo.images.collection import ImageCollection
 
 _LISTS = ("BANDS", "FORMAT")
 """Options that may be repeated."""
@@ -47,35 +47,24 @@ class CutoutQuery:
     def found(self, collection: ImageCollection) -> Cutout:
         """The images that show it; NotFoundError: there are none, or none in a band."""
         place = place_of(self.target, collection, self.release, reach_of(self.options))
-        product = self.options.products[0]
-        return Cutout(place, self.options, product, images_of(place, product))
+        return Cutout.of(place, self.options, self.options.products[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Cutout:
-    """A place, and what is to be made of it, of which images for each band."""
-
-    place: Place
-    options: Options
-    product: Product
-    bands: list[list[ImageFile]]
-
-    @property
-    def told(self) -> Mapping[str, str]:
-        """The headers by which caches know the answer: it is that of these images and options."""
-        images = [image for band in self.bands for image in band]
-        facts = [
-            (image.obs_publisher_did, image.hdu, image.checksum, image.file_size, image.file_date.isoformat())
-            for image in images
-        ]
-        identity = repr((__version__, self.place.position, self.options, facts))
-        changed = max(image.file_date for image in images).replace(tzinfo=UTC)
-        return {
-            "etag": f'"{hashlib.sha256(identity.encode()).hexdigest()[:32]}"',
-            "last-modified": format_datetime(changed, usegmt=True),
-            "cache-control": f"public, max-age={_FRESH_S}",
-            "vary": "Accept",
-        }
+def told_of(cutout: Cutout) -> Mapping[str, str]:
+    """The headers by which caches know a cutout: it is that of these images and options."""
+    images = [image for band in cutout.bands for image in band]
+    facts = [
+        (image.obs_publisher_did, image.hdu, image.checksum, image.file_size, image.file_date.isoformat())
+        for image in images
+    ]
+    identity = repr((__version__, cutout.place.position, cutout.options, facts))
+    changed = max(image.file_date for image in images).replace(tzinfo=UTC)
+    return {
+        "etag": f'"{hashlib.sha256(identity.encode()).hexdigest()[:32]}"',
+        "last-modified": format_datetime(changed, usegmt=True),
+        "cache-control": f"public, max-age={_FRESH_S}",
+        "vary": "Accept",
+    }
 
 
 def release_of(params: Params) -> str | None:
