@@ -180,7 +180,7 @@ def test_the_answer_is_obscore(images: Service, everything: Table) -> None:
 
 @pytest.mark.parametrize("maxrec", [0, 1])
 def test_the_service_describes_itself(
-    images: Service, maxrec: int, assert_valid: Callable[[bytes], None]
+    images: Service, everything: Table, maxrec: int, assert_valid: Callable[[bytes], None]
 ) -> None:
     """MAXREC=0 has no rows, but all parameters (SIA 2.0, 2.2.1); a cut answer says so."""
     answer = images.get(QUERY, MAXREC=maxrec)
@@ -189,12 +189,19 @@ def test_the_service_describes_itself(
     root = etree.fromstring(answer.content)
     this = root.find(f"{VOTABLE}RESOURCE[@name='this']")
     assert this is not None
-    assert (this.get("type"), this.get("utype")) == ("meta", "adhoc:service")
+    assert (this.get("type"), this.get("utype")) == ("meta", "adhoc:this")
     named = [param.get("name") for param in this.findall(f"{VOTABLE}GROUP/{VOTABLE}PARAM")]
     assert named == PARAMETERS
     url = this.find(f"{VOTABLE}PARAM[@name='accessURL']")
     assert url is not None
     assert url.get("value") == images.url + QUERY
+    values = {
+        param.get("name"): [option.get("value") for option in param.iter(f"{VOTABLE}OPTION")]
+        for param in this.findall(f"{VOTABLE}GROUP/{VOTABLE}PARAM")
+    }
+    told = {} if maxrec else {"obs_collection": "COLLECTION", "facility_name": "FACILITY"}
+    for column, name in told.items():
+        assert values[name] == sorted({str(each) for each in everything[column]})
     statuses = [
         info.get("value") for info in root.iter(f"{VOTABLE}INFO") if info.get("name") == "QUERY_STATUS"
     ]

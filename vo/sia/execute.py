@@ -6,8 +6,8 @@ from vo.context import Context
 from vo.dali import Params
 from vo.delivery import Asked, deliver
 from vo.resources import check_images
-from vo.sia.parameters import PARAMETERS
 from vo.sia.query import ImageSearch
+from vo.sia.self_description import inputs
 from vo.sia.statement import statement_of
 from vo.uws.job import JobResult
 from vo.uws.report import Stage
@@ -28,7 +28,7 @@ def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
     database = context.database
     check_images(database.catalog())
     search = ImageSearch.from_params(Params(run.job.parameters), context.config)
-    inputs = (parameter.input for parameter in PARAMETERS)
+    told = inputs(database, with_values=search.maxrec == 0)
     asked = Asked(
         statement_of(search.adql, database, search.maxrec),
         search.format,
@@ -36,6 +36,6 @@ def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
         query=search.adql,
         standard_id=STANDARD_ID,
         way_out=lambda: "Send a smaller POS.",
-        resources=(descriptor("this", STANDARD_ID, context.config.public_url + QUERY_PATH, inputs),),
+        resources=(descriptor("this", STANDARD_ID, context.config.public_url + QUERY_PATH, told),),
     )
     return deliver(asked, run, context, database, sink)

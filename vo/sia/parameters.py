@@ -25,11 +25,13 @@ _LEVELS = ("0", "1", "2", "3", "4")
 class Parameter:
     """A parameter: values of one are alternatives, and several must all be met (SIA 2.0, 2.1).
 
-    No condition is met by a row whose value is not known, as NULL fails every comparison.
+    No condition is met by a row whose value is not known, as NULL fails every comparison. `listed` is the
+    column of obscore of which the service tells what values there are.
     """
 
     condition: Condition
     input: Input
+    listed: str | None = None
 
     @property
     def name(self) -> str:
@@ -140,9 +142,21 @@ PARAMETERS = (
         _equals("LOWER(obs_publisher_did)", lambda value: value.strip().lower()),
         Input("ID", "Identifier of the image, in any case", ucd="meta.ref.ivoid"),
     ),
-    Parameter(_equals("obs_collection"), Input("COLLECTION", "Name of the collection", ucd="meta.id")),
-    Parameter(_equals("facility_name"), Input("FACILITY", "Telescope", ucd="meta.id;instr.tel")),
-    Parameter(_equals("instrument_name"), Input("INSTRUMENT", "Instrument", ucd="meta.id;instr")),
+    Parameter(
+        _equals("obs_collection"),
+        Input("COLLECTION", "Name of the collection", ucd="meta.id"),
+        listed="obs_collection",
+    ),
+    Parameter(
+        _equals("facility_name"),
+        Input("FACILITY", "Telescope", ucd="meta.id;instr.tel"),
+        listed="facility_name",
+    ),
+    Parameter(
+        _equals("instrument_name"),
+        Input("INSTRUMENT", "Instrument", ucd="meta.id;instr"),
+        listed="instrument_name",
+    ),
     Parameter(
         _one_of(_TYPES, "dataproduct_type = '{}'"),
         Input("DPTYPE", "Kind of the data product", ucd="meta.code.class", options=_TYPES),
@@ -155,6 +169,7 @@ PARAMETERS = (
     Parameter(
         _equals("access_format", _media_type),
         Input("FORMAT", "Media type of what access_url gives", ucd="meta.code.mime"),
+        listed="access_format",
     ),
 )
 """All that constrain; MAXREC and RESPONSEFORMAT are those of DALI."""
