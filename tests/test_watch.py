@@ -28,7 +28,7 @@ from vo.forest import Missing, Settings, fit, sample, score
 from vo.forest.detector import Detector
 from vo.forest.files import detector_table, read_detector
 from vo.serve import state_url_of
-from vo.watch.checkpoint import Checkpoint, read_model
+from vo.watch.checkpoint import Checkpoint
 from vo.watch.streams import Keys
 from vo.watch.watcher import Watcher, WatchOptions
 from vo.watch.window import Window
@@ -216,17 +216,27 @@ def test_a_renewed_model_is_taken_up_again(detector: Detector, tmp_path: Path) -
     assert Checkpoint(tmp_path / "w.arrow", detector).read() is None
 
 
-def test_bad_options_are_refused(detector: Detector, tmp_path: Path) -> None:
-    """Thresholds, windows, names, files."""
+def test_bad_options_are_refused(detector: Detector) -> None:
+    """Thresholds, windows, names."""
     with pytest.raises(UsageError, match="between 0 and 1"):
         WatchOptions(threshold=1.5)
     with pytest.raises(UsageError, match="too small"):
         Window(detector, size=10, every=5)
     with pytest.raises(UsageError, match="cannot be called"):
         Keys("a:b")
-    (tmp_path / "x").write_text("no model")
-    with pytest.raises(UsageError, match="is no model"):
-        read_model(tmp_path / "x")
+
+
+@pytest.mark.parametrize("content", [None, b"no model", b"ARROW1\0\0half"])
+def test_a_file_that_is_no_model_is_told(tmp_path: Path, content: bytes | None) -> None:
+    """The command says what is wrong, and reads nothing."""
+    path = tmp_path / "x"
+    if content is not None:
+        path.write_bytes(content)
+    command = [sys.executable, "-m", "vo.cli", "anomaly", "watch", str(path), "--name", "x"]
+    told = subprocess.run([*command, "--data", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert "model" in told.stderr or "cannot be read" in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 def events(response: httpx.Response) -> Iterator[dict[str, Any]]:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from redis import Redis
-
 from vo import __version__, log
+from vo.anomaly.models import model_of, read_model
 from vo.app import run_web
 from vo.catalog import IMAGE_RELEASE, TILE_RELEASE, Catalog
 from vo.check import check, start
@@ -39,9 +36,7 @@ from vo.sample import write_images, write_sample, write_tile_list
 from vo.serve import serve, state_url_of
 from vo.sweep import sweep
 from vo.tap.schema import describe
-from vo.watch.checkpoint import read_model
-from vo.watch.streams import Keys
-from vo.watch.watcher import Watcher, WatchOptions
+from vo.watch import command as watching
 from vo.worker import run_worker
 
 EPILOG = """\
@@ -176,35 +171,9 @@ def _add_servers(command: Callable[..., _Command]) -> None:
 
 
 def _add_watch(command: Callable[..., _Command]) -> None:
-    usual = WatchOptions()
     watcher = command(WATCH, _watch, "Score new rows as they come, and tell of the strange ones.")
     watcher.add_argument("model", type=Path, metavar="MODEL", help="file of a model, as a run left it")
-    watcher.add_argument("--name", required=True, help="name of the watch, part of the names of its streams")
-    watcher.add_argument(
-        "--threshold", type=float, default=usual.threshold, help="score of an anomaly (default: %(default)s)"
-    )
-    watcher.add_argument(
-        "--window", type=int, default=usual.window, help="rows that trees grow from (default: %(default)s)"
-    )
-    watcher.add_argument(
-        "--every", type=int, default=usual.every, help="rows between renewals (default: %(default)s)"
-    )
-    watcher.add_argument(
-        "--trees",
-        type=int,
-        default=usual.trees,
-        help="trees renewed at a time; 0: none (default: %(default)s)",
-    )
-    watcher.add_argument(
-        "--batch", type=int, default=usual.batch, help="entries taken at a time (default: %(default)s)"
-    )
-    watcher.add_argument(
-        "--claim",
-        type=float,
-        default=usual.claim_s,
-        metavar="S",
-        help="seconds after which the rows of a silent watcher are taken over (default: %(default)s)",
-    )
+    watching.add_options(watcher)
 
 
 def _serve(options: argparse.Namespace, config: Config) -> None:
@@ -348,22 +317,11 @@ def _publish(options: argparse.Namespace, config: Config) -> None:
 
 
 def _watch(options: argparse.Namespace, config: Config) -> None:
-    how = WatchOptions(
-        threshold=options.threshold,
-        window=options.window,
-        every=options.every,
-        trees=options.trees,
-        claim_s=options.claim,
-        batch=options.batch,
-    )
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    with Redis.from_url(config.state_url or state_url_of(config.data_dir)) as state:
-        watcher = Watcher(
-            state, Keys(options.name), read_model(options.model), how, config.data_dir / "watch"
-        )
-        watcher.run(stop)
+    try:
+        detector = model_of(read_model(options.model.read_bytes()))
+    except OSError as error:
+        raise UsageError(f"{options.model} cannot be read: {error.strerror}.") from error
+    watching.run(options, config, detector, config.state_url or state_url_of(config.data_dir))
 
 
 def _check(_options: argparse.Namespace, config: Config) -> None:

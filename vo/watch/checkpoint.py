@@ -21,15 +21,6 @@ State = tuple[Detector, int]
 """A model, and how many of its trees were renewed in all."""
 
 
-def read_model(path: Path) -> Detector:
-    """The model in an Arrow file; UsageError: there is none."""
-    try:
-        with pa.ipc.open_file(path) as file:
-            return read_detector(file.read_all())
-    except (OSError, pa.ArrowException) as error:
-        raise UsageError(f"{path} is no model: {error}") from error
-
-
 class Checkpoint:
     """The file `path` with what became of `origin`; that of another model is not taken up."""
 
