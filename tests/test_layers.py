@@ -11,7 +11,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "vo"
 
 LAYERS = """
-errors reserved lifeline compiled alive | log | catalog regions moc forest | result config column_list tiling
+errors reserved lifeline compiled alive | log | catalog regions forest | tiling | moc
+result config column_list
 adql | db votable | sample | formats tablefiles | images
 auth dali literals access compression | page shapes | vosi uws
 context

@@ -6,6 +6,7 @@ import io
 from contextlib import suppress
 from pathlib import Path
 
+import healpy
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 from mocpy import MOC
 
 from vo.errors import UsageError
-from vo.moc import Moc, ascii_text, fits_bytes, json_text, read_ascii, read_fits, read_json
+from vo.moc import Moc, ascii_text, fits_bytes, json_text, polygon_moc, read_ascii, read_fits, read_json
 from vo.moc.moc import ALL_CELLS
+from vo.regions.polygons import edge_distance, framed, is_inside, vertices_of
 
 DES = Path(__file__).resolve().parents[2] / "shared" / "data" / "des-footprint"
 
@@ -78,6 +80,46 @@ def test_cells_are_held_as_the_ranges_say(moc: Moc, cells: list[int]) -> None:
     tried = np.array([*cells, *moc.ranges[:, 0].tolist(), *(moc.ranges[:, 1] - 1).tolist()], np.int64)
     expected = [any(low <= cell < high for low, high in moc.ranges.tolist()) for cell in tried.tolist()]
     assert moc.holds(tried).tolist() == expected
+
+
+@pytest.mark.parametrize("size", [0.01, 1, 40, 85, 110, 140])
+def test_the_moc_of_a_polygon_has_all_of_it(size: float) -> None:
+    """Random polygons drawn either way, concave ones and those beyond a hemisphere; few cells beside them."""
+    rng = np.random.default_rng(int(size * 100))
+    order = min(14, max(0, int(np.log2(58.6 / size)) + 5))
+    for turn in range(4):
+        numbers = _polygon(rng, size)
+        numbers = numbers.reshape(-1, 2)[:: (-1) ** turn].ravel()
+        vertices = vertices_of(numbers)
+        frame = framed(vertices)
+        points = rng.normal(size=(4000, 3)) if size > 30 else _around(rng, vertices, size)
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        inside = np.array([is_inside(tuple(point), vertices, frame) for point in points.tolist()])
+        lon, lat = np.degrees(np.arctan2(points[:, 1], points[:, 0])), np.degrees(np.arcsin(points[:, 2]))
+        moc = polygon_moc(numbers, order)
+        covered = moc.holds(healpy.ang2pix(1 << 29, lon, lat, nest=True, lonlat=True))
+        assert 50 < inside.sum() < 3950
+        assert covered[inside].all()
+        outside = np.flatnonzero(covered & ~inside)
+        near = [edge_distance(tuple(points[row].tolist()), vertices) for row in outside]
+        assert max(near, default=0) <= 2 * np.radians(58.6) / (1 << order)
+
+
+def _polygon(rng: np.random.Generator, size: float) -> np.ndarray:
+    """A star around some axis, its corners up to `size` degrees away."""
+    angles = (np.arange(7) + rng.uniform(0, 0.8, 7)) * 2 * np.pi / 7
+    reach = np.radians(rng.uniform(0.5, 1, 7) * size)[:, None]
+    z, x, y = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    corners = np.cos(reach) * z + np.sin(reach) * (np.cos(angles)[:, None] * x + np.sin(angles)[:, None] * y)
+    lon, lat = (
+        np.degrees(np.arctan2(corners[:, 1], corners[:, 0])) % 360,
+        np.degrees(np.arcsin(corners[:, 2])),
+    )
+    return np.stack([lon, lat], axis=1).ravel()
+
+
+def _around(rng: np.random.Generator, vertices: np.ndarray, size: float) -> np.ndarray:
+    return vertices.mean(axis=0) + rng.normal(scale=np.radians(size) / 2, size=(4000, 3))
 
 
 @QUICK

@@ -18,8 +18,9 @@ from vo.adql import healpix, kinds
 from vo.adql.boxes import box_corners
 from vo.adql.constants import constant
 from vo.adql.coordinate_systems import in_icrs
+from vo.adql.frames import written_numbers
 from vo.adql.kinds import Kind, kind_of
-from vo.adql.nodes import Call, Covered, Flag, Place, call, describe, described, duplicate, number
+from vo.adql.nodes import Covered, Flag, Place, call, describe, described, duplicate, number
 from vo.adql.positions import place_in, stored_beside
 from vo.adql.problems import span_of
 from vo.adql.regions import unwrapped
@@ -94,17 +95,9 @@ _ADVICE = "Write MOC(10, CIRCLE(12.5, -30, 2)), for example."
 
 def _numbers(shape: exp.Expr) -> list[float] | None:
     """lon, lat; or lon, lat, radius; or lon1, lat1, …; None for what is not in numbers."""
-    shape = unwrapped(shape)
-    if not isinstance(shape, Call) or shape.this not in ("POINT", "CIRCLE", "POLYGON", "BOX"):
-        return None
-    found: list[float] = []
-    for argument in map(unwrapped, shape.arguments):
-        is_point = isinstance(argument, Call) and argument.this == "POINT"
-        for value in map(constant, argument.expressions if is_point else [argument]):
-            if value is None:
-                return None
-            found.append(float(value))
-    return box_corners(*found) if shape.this == "BOX" else found
+    found = written_numbers(shape, "POINT", "CIRCLE", "POLYGON", "BOX")
+    is_box = found is not None and unwrapped(shape).this == "BOX"
+    return box_corners(*found) if is_box and found is not None else found
 
 
 def _estimate(numbers: list[float], order: int) -> float:

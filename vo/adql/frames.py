@@ -100,7 +100,7 @@ def turned(reader: Reader, shape: exp.Expr, target: str) -> exp.Expr:
     frame = Frame(target)
     if source.axes == frame.axes or kind_of(column) not in _SHAPES:
         return shape
-    numbers = _numbers(shape)
+    numbers = written_numbers(shape, "POINT", "CIRCLE", "POLYGON")
     if numbers is not None:
         node = call(unwrapped(shape).this, *_turned_numbers(rotation(source.name, target), numbers))
     else:
@@ -112,10 +112,10 @@ def turned(reader: Reader, shape: exp.Expr, target: str) -> exp.Expr:
     return describe(node, column_of(kind_of(column), frame))
 
 
-def _numbers(shape: exp.Expr) -> list[float] | None:
-    """Longitude, latitude, … of a point, circle or polygon in writing; None if it depends on rows."""
+def written_numbers(shape: exp.Expr, *words: str) -> list[float] | None:
+    """Longitude, latitude, … of a shape in writing, whose function is one of `words`; None: it is not."""
     shape = unwrapped(shape)
-    if not isinstance(shape, Call) or shape.this not in ("POINT", "CIRCLE", "POLYGON"):
+    if not isinstance(shape, Call) or shape.this not in words:
         return None
     found: list[float] = []
     for argument in map(unwrapped, shape.arguments):

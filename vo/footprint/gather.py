@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,7 +16,7 @@ from cdshealpix.nested import lonlat_to_healpix
 
 from vo.adql.boxes import box_corners
 from vo.adql.kinds import Kind, kind_of
-from vo.adql.stcs import shape
+from vo.adql.stcs import SHAPE_IN_WORDS, shape
 from vo.catalog import Column, frames_agree
 from vo.errors import UsageError
 from vo.moc import Moc, cone_moc, polygon_moc, read_ascii
@@ -27,6 +28,7 @@ MOST_RANGES = 1_000_000
 
 _JOINED_AT = 1_000_000  # ranges that wait to be joined
 _CIRCLE = 3  # numbers
+_IN_WORDS = re.compile(SHAPE_IN_WORDS, re.IGNORECASE)
 
 Read = Callable[[pa.RecordBatch], Iterator[Ranges]]
 """The ranges of cells of order 29 that the rows of a batch cover."""
@@ -159,9 +161,9 @@ def _of_numbers(numbers: np.ndarray, order: int) -> Ranges:
 
 
 def _of_words(columns: Sequence[pa.Array], order: int) -> Iterator[Ranges]:
-    """Regions in the words of STC-S; each way of writing one once."""
+    """Regions in the words of STC-S, in ICRS; each way of writing one once."""
     for text in columns[0].unique().drop_null().to_pylist():
-        known = shape(text)
+        known = shape(text) if _IN_WORDS.fullmatch(text) else None
         if known is not None:
             name, _, values = known
             yield _of_numbers(np.array(box_corners(*values) if name == "BOX" else values), order)

@@ -13,6 +13,7 @@ from vo.catalog import Catalog, Table, nearest, quoted
 from vo.config import Config
 from vo.dali import Params
 from vo.errors import NotFoundError, Problem, QueryError, UsageError
+from vo.footprint.moc_request import FINEST_ORDER as FINEST_OF_MOCS
 from vo.footprint.moc_request import band_of, cell, order_of, table_with_positions, tiles_query
 from vo.footprint.picture import View, view_of
 from vo.footprint.tables import has_tiles
@@ -21,8 +22,7 @@ FINEST_ORDER = 12
 """Of maps: 52 arcsec."""
 
 DEFAULT_ORDER = 5
-FINER = 4
-"""Orders by which a coverage is known better than its map has cells."""
+_FINER = 4
 
 _AGGREGATES: Mapping[str, str] = {"mean": "AVG", "min": "MIN", "max": "MAX", "sum": "SUM"}
 _VALUE = re.compile(r"\s*(?P<word>[a-z]+)\s*(?:\((?P<column>[^()]{1,200})\))?\s*\Z", re.IGNORECASE)
@@ -56,9 +56,9 @@ class MapRequest:
         return cls(value, query, order, name, unit, form, view_of(params, logarithmic=value == "count"))
 
     @property
-    def is_of_tiles(self) -> bool:
-        """Whether the rows of `query` are outlines of tiles, not cells."""
-        return self.value in ("coverage", "depth")
+    def finer(self) -> int:
+        """The order to which coverage is known, of which each cell gets its part."""
+        return min(self.order + _FINER, FINEST_OF_MOCS)
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vo.errors import UsageError
 from vo.footprint.gather import gathered, outlines, shares
-from vo.footprint.map_request import FINER, MapRequest
+from vo.footprint.map_request import MapRequest
 from vo.footprint.sky_map import SkyMap
 from vo.moc.moc import Cells, Ranges
 
@@ -63,14 +63,14 @@ def _values(request: MapRequest, batches: Batches) -> _Values:
 
 def _coverage(request: MapRequest, batches: Batches) -> _Values:
     """The part of each cell that some tile covers."""
-    finer = request.order + FINER
+    finer = request.finer
     pieces: Iterator[Ranges] = (ranges for batch in batches for ranges in outlines(batch.column(0), finer))
     return shares(gathered(pieces, finer), request.order, MOST_CELLS)
 
 
 def _depth(request: MapRequest, batches: Batches) -> _Values:
     """The mean depth of the tiles that cover each cell, each counted by how much of the cell is in it."""
-    finer = request.order + FINER
+    finer = request.finer
     cells, weights, weighted = np.empty(0, np.int64), np.empty(0), np.empty(0)
     for batch in batches:
         batch = batch.filter(batch.column(1).is_valid())  # noqa: PLW2901  a tile without a depth has none to tell

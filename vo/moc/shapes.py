@@ -7,19 +7,25 @@ from collections.abc import Sequence
 import numpy as np
 from astropy import units
 from astropy.coordinates import Angle, Latitude, Longitude
-from cdshealpix.nested import cone_search, polygon_search
+from cdshealpix.nested import cone_search
 from numpy.typing import NDArray
 
 from vo.moc.moc import FINEST, Moc
+from vo.regions.polygons import framed, vertices_of
+from vo.tiling.covering import covering
 
 WIDEST = 90.0
 """Degrees of the radius of a circle at the most."""
 
 _DEEPER = 2  # orders by which the search of cones looks closer than it answers
+_FEWEST_VERTICES = 3
 
 
 def cone_moc(lon: float, lat: float, radius: float, order: int) -> Moc:
-    """The cells of `order` that have some of a circle in them; all in degrees, `radius` up to WIDEST."""
+    """The cells of `order` that have some of a circle in them, and few beside it that have not.
+
+    All in degrees, `radius` up to WIDEST.
+    """
     cells, depths, _ = cone_search(
         Longitude(lon % 360, units.deg),
         Latitude(lat, units.deg),
@@ -31,9 +37,8 @@ def cone_moc(lon: float, lat: float, radius: float, order: int) -> Moc:
 
 
 def polygon_moc(coordinates: Sequence[float] | NDArray[np.float64], order: int) -> Moc:
-    """The same of a polygon lon1, lat1, lon2, …; of its two sides the smaller one is inside."""
-    values = np.asarray(coordinates, np.float64)
-    cells, depths, _ = polygon_search(
-        Longitude(values[0::2] % 360, units.deg), Latitude(values[1::2], units.deg), depth=order
-    )
-    return Moc.from_cells(order, cells.astype(np.int64), at=depths.astype(np.int64))
+    """Those of a polygon lon1, lat1, lon2, …, exactly; of its two sides the smaller one is inside."""
+    vertices = vertices_of(np.asarray(coordinates, np.float64))
+    if len(vertices) < _FEWEST_VERTICES:
+        return Moc.empty(order)
+    return Moc(order, covering(vertices, framed(vertices), order))

@@ -12,6 +12,7 @@ from vo.compiled import compiled
 from vo.regions.polygons import Frame, framed, is_inside, vertices_of
 from vo.regions.vectors import Vector, Vectors, angle, dot, length, minus, normal, unit, vertex
 from vo.tiling.cells import Cells, cell_of, touched, touches
+from vo.tiling.covering import covering
 
 Numbers: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.int64]
@@ -217,3 +218,5 @@ def warm_up() -> None:
     found(one, one, outlines, bounds, cells)
     meeting_cells(np.zeros(1, np.int64), np.zeros(1, np.int64), outlines, cells)
     owns(bounds[0], 0.0, 0.0)
+    vertices = vertices_of(corners)
+    covering(vertices, framed(vertices), 0)
