@@ -171,6 +171,8 @@ def test_caches_are_answered_without_work(image_service: Service) -> None:
         assert httpx.get(url, params=asked, headers=condition).status_code == 200
     head = httpx.head(url, params=asked)
     assert (head.status_code, head.headers["etag"]) == (200, told["etag"])
+    assert head.headers["content-type"] == told["content-type"]
+    assert not {"content-length", "x-job"} & set(head.headers)
     tags = {
         httpx.get(url, params={**asked, **other}).headers["etag"]
         for other in ({"SIZE": 3}, {"BANDS": "g"}, {"RA": 0.06}, {"FORMAT": "png"})

@@ -85,4 +85,5 @@ def test_only_lanes_with_kinds_are_offered() -> None:
     assert set(lanes(Config())) == {"sync", "query", "cutout", "anomaly"}
     assert LANES == ("sync", "query", "cutout", "anomaly")
     sync = {"tap-sync", "scs-sync", "sia-sync", "sia1-sync", "soda-sync", "cutout-sync", "tiles-sync"}
-    assert set(KINDS) == {"tap", "soda", "cutout", "tiles", "anomaly"} | sync
+    coverage = {"footprint", "footprint-moc", "footprint-map"}
+    assert set(KINDS) == {"tap", "soda", "cutout", "tiles", "anomaly"} | coverage | sync

@@ -40,7 +40,7 @@ class Config:
     )
     sync_workers: int = _setting(2, "Processes of the `sync` lane.")
     query_workers: int = _setting(2, "Processes of the `query` lane.")
-    cutout_workers: int = _setting(1, "Processes of the `cutout` lane; it starts once it has a kind of job.")
+    cutout_workers: int = _setting(1, "Processes of the `cutout` lane: SODA jobs and cutouts in bulk.")
     anomaly_workers: int = _setting(
         1, "Processes of the `anomaly` lane; it starts once it has a kind of job."
     )

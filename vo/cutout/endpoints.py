@@ -42,11 +42,14 @@ async def cutout(request: Request) -> Response:
 async def _without_body(request: Request, query: CutoutQuery) -> Response | None:
     """304 for a client that has the cutout, and the answer to HEAD; None: it has to be made."""
     if request.method == "HEAD" or (request.method == "GET" and asks_whether_known(request.headers)):
-        told = told_of(await run_in_threadpool(query.found, context_of(request).images))
+        found = await run_in_threadpool(query.found, context_of(request).images)
+        told = told_of(found)
         if is_known(request.headers, told):
             return not_modified(told)
         if request.method == "HEAD":
-            return Response(headers=told)
+            head = Response(headers={**told, "accept-ranges": "bytes"}, media_type=found.product.media_type)
+            del head.headers["content-length"]  # which is known once it is made
+            return head
     return None
 
 
