@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,8 +19,14 @@ from astropy.io import fits
 from astropy.io.votable import parse_single_table
 from astropy.table import Row, Table
 from astropy.wcs import WCS
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
-from service import Service
+from service import Service, serving
+
+from vo.dali import Params
+from vo.errors import UsageError
+from vo.soda.query import Request
 
 SYNC = "/soda/sync"
 
@@ -24,11 +34,16 @@ SYNC = "/soda/sync"
 @pytest.fixture(scope="module")
 def images(image_service: Service) -> Table:
     """All images, those of a tile one after the other."""
+    return images_of(image_service)
+
+
+def images_of(service: Service) -> Table:
+    """What a service tells of its images."""
     query = (
         "SELECT obs_publisher_did, path, hdu, mask_hdu, weight_hdu, ra, dec, em_min, em_max, t_min, t_max, "
         "tile, band FROM sim1.images ORDER BY tile, band"
     )
-    return parse_single_table(io.BytesIO(image_service.sync(query).content)).to_table()
+    return parse_single_table(io.BytesIO(service.sync(query).content)).to_table()
 
 
 def whole(service: Service, image: Row) -> fits.ImageHDU:
@@ -281,3 +296,86 @@ def test_the_documents(image_service: Service, assert_valid: Callable[[bytes], N
     for name in ("sync", "async"):
         assert f'standardID="ivo://ivoa.net/std/SODA#{name}-1.0"'.encode() in capabilities
         assert f"{image_service.url}/soda/{name}<".encode() in capabilities
+
+
+@pytest.fixture(scope="module")
+def odd(image_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with files that were broken behind its back, and little patience."""
+    data = tmp_path_factory.mktemp("odd") / "data"
+    shutil.copytree(image_data, data)
+    files = sorted((data / "images" / "sim1").iterdir())
+    whole = files[0].read_bytes()
+    files[0].write_bytes(whole[: len(whole) // 3])
+    files[1].write_bytes(b"This is no FITS file. " * 500)
+    files[2].unlink()
+    with fits.open(files[3]) as hdus, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for hdu in hdus[1:]:
+            for name in ("CTYPE1", "CTYPE2"):
+                hdu.header.remove(name)
+        changed = io.BytesIO()
+        hdus.writeto(changed)
+    files[3].write_bytes(changed.getvalue())
+    files[4].write_bytes(files[4].read_bytes()[:-2880])
+    (data / "serve.log").unlink(missing_ok=True)
+    with serving(data, VO_CUTOUT_PIXELS="100000", VO_CUTOUT_WORKERS="1", VO_SYNC_WORKERS="1") as running:
+        yield running
+
+
+def test_broken_files_are_told_and_harm_nobody(odd: Service) -> None:
+    """Cut short, no FITS, missing, without a projection: an error that says so; the worker goes on."""
+    workers = {process.pid for process in odd.processes("celery", "sync")}
+    by_file = sorted(images_of(odd), key=lambda image: str(image["path"]))
+    words = ["broken", "FITS", "cannot be opened", "is of no use"]
+    asked = [
+        {"ID": str(image["obs_publisher_did"]), "CIRCLE": f"{image['ra']} {image['dec']} 0.2"}
+        for image in by_file
+    ]
+    for each, word in zip(asked, words, strict=False):
+        answer = odd.get(SYNC, **each)
+        assert (answer.status_code, answer.text[:6]) == (500, "Error:"), answer.text
+        assert word in answer.text
+        assert str(odd.data) not in answer.text
+    assert opened(odd.get(SYNC, **asked[-1]))
+    assert {process.pid for process in odd.processes("celery", "sync")} == workers
+
+    job = started(odd, ID=[each["ID"] for each in asked], CIRCLE="0 0 180", KIND="HEADER")
+    assert odd.await_phase(job, "COMPLETED", "ERROR") == "COMPLETED"
+    texts = [result.text for result in results_of(odd, job)]
+    assert [word in text for word, text in zip(words, texts, strict=False)] == [True] * 4
+    assert texts[-1].startswith("SIMPLE  =")
+
+
+def test_there_are_limits(odd: Service) -> None:
+    """Pixels of one file, all planes together; a polygon that goes everywhere; headers cost nothing."""
+    image = max(images_of(odd), key=lambda image: str(image["path"]))
+    asked = {"ID": str(image["obs_publisher_did"]), "CIRCLE": f"{image['ra']} {image['dec']} 0.15"}
+    assert odd.get(SYNC, **asked).status_code == 200
+    refused = odd.get(SYNC, **asked, PLANES="image,mask,weight")
+    assert (refused.status_code, refused.text[:11]) == (413, "UsageError:")
+    assert "may have 100,000" in refused.text
+    assert odd.get(SYNC, **asked, PLANES="image,mask,weight", KIND="HEADER").status_code == 200
+    assert odd.get(SYNC, ID=asked["ID"]).status_code == 413
+    lons = [(image["ra"] + (i - 250) * 0.01) % 360 for i in range(500)]
+    there = [(lon, image["dec"] + 0.4 * (i % 2 - 0.5)) for i, lon in enumerate(lons)]
+    back = [(lon, dec + 0.002) for lon, dec in reversed(there)]
+    polygon = " ".join(f"{lon:.6f} {max(dec, -90):.6f}" for lon, dec in there + back)
+    answer = odd.post(SYNC, ID=asked["ID"], POLYGON=polygon)
+    assert answer.status_code in (200, 204, 413), answer.text
+
+
+NAMES = ["ID", "circle", "POLYGON", "POS", "BAND", "TIME", "POL", "PLANES", "MASKED", "KIND", "PACKED"]
+VALUES = ["CIRCLE 1 2 3", "RANGE 350 10 -Inf 5", "1 2 3", "1 2 3 4 5 0", "1e-7 +Inf", "I"]
+NUMBERS = st.lists(st.floats(-400, 400), max_size=8).map(lambda values: " ".join(map(repr, values)))
+PAIRS = st.tuples(st.sampled_from(NAMES), st.one_of(st.text(max_size=30), st.sampled_from(VALUES), NUMBERS))
+
+
+@given(st.lists(PAIRS, max_size=12))
+@settings(deadline=None)
+def test_any_request_is_judged(pairs: list[tuple[str, str]]) -> None:
+    """Whatever is sent is refused, or becomes as many files as there are combinations, image by image."""
+    with suppress(UsageError):
+        request = Request.from_params(Params(tuple(pairs)))
+        cutouts = list(request.cutouts())
+        assert len(cutouts) == request.size == len(set(cutouts))
+        assert [each for each, _ in groupby(cutout.image_id for cutout in cutouts)] == list(request.image_ids)

@@ -13,12 +13,14 @@ _COMMENTS = ("HDU checksum", "data unit checksum")
 
 
 def ones_sum(data: bytes | memoryview) -> int:
-    r"""The sum of 32-bit words with the carry brought back in; the length is a multiple of four.
+    r"""The sum of 32-bit words, the last one filled up with zeros, with the carry brought back in.
 
-    >>> hex(ones_sum(b"\xff\xff\xff\xff\x00\x00\x00\x02"))
-    '0x2'
+    >>> hex(ones_sum(b"\xff\xff\xff\xff\x00\x00\x00\x02")), hex(ones_sum(b"\x01"))
+    ('0x2', '0x1000000')
     """
-    return _folded(int(np.frombuffer(data, ">u4").sum(dtype=np.uint64)))
+    words = len(data) // 4
+    rest = int.from_bytes(bytes(data[4 * words :]).ljust(4, b"\0"), "big")
+    return _folded(int(np.frombuffer(data, ">u4", words).sum(dtype=np.uint64)) + rest)
 
 
 def _folded(total: int) -> int:
@@ -49,7 +51,7 @@ def encoded(checksum: int) -> str:
 
 
 def summed_header(cards: Cards, data: bytes | memoryview) -> bytes:
-    """A header as it is in the file, with the checksums of itself and of its data (whole blocks)."""
+    """A header as it is in the file, with the checksums of itself and of its data, padded or not."""
     datasum = ones_sum(data)
     unset, told = card("CHECKSUM", _UNSET, _COMMENTS[0]), card("DATASUM", str(datasum), _COMMENTS[1])
     total = _folded(ones_sum(header_bytes((*cards, unset, told))) + datasum)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -142,8 +143,10 @@ def _packed_unit(cut: Cut, *, primary: bool) -> Iterator[bytes]:
 
 def _plain(cut: Cut, pixels: Pixels, more: Cards, *, primary: bool) -> Iterator[bytes]:
     cards = (*_structure(pixels, primary=primary), *_cards(cut), *more)
-    data = pixels.astype(pixels.dtype.newbyteorder(">")).tobytes()
-    yield from _unit(cards, data + bytes(-len(data) % BLOCK))
+    raw = np.ascontiguousarray(pixels)
+    if sys.byteorder == "little":
+        raw.byteswap(inplace=True)  # nobody else has them, and a copy could be hundreds of megabytes
+    yield from _unit(cards, raw.data.cast("B"))
 
 
 def _packed(cut: Cut, pixels: Pixels, more: Cards) -> Iterator[bytes]:
@@ -174,7 +177,8 @@ def _bare(cut: Cut, *, primary: bool) -> Cards:
     return (*start, card("BITPIX", cut.image.bitpix), card("NAXIS", 0), *end, *axes, *cards)
 
 
-def _unit(cards: Cards, data: bytes) -> Iterator[bytes]:
+def _unit(cards: Cards, data: bytes | memoryview) -> Iterator[bytes]:
     yield summed_header(cards, data)
     for start in range(0, len(data), _CHUNK):
-        yield data[start : start + _CHUNK]
+        yield bytes(data[start : start + _CHUNK])
+    yield bytes(-len(data) % BLOCK)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vo.compiled import compiled
-from vo.errors import UsageError
+from vo.errors import TooLargeError, UsageError
 from vo.images.pixels import Box, Mask
 from vo.images.sky import Numbers, Sky, to_vectors
 from vo.regions.polygons import Frame, edge_distance, framed, is_inside, vertices_of
@@ -26,6 +26,8 @@ _FIRST = 16  # blocks along the longer axis of the image at first
 _SMALL = 8  # pixels along a block that is not split
 _ROOM = 1.3  # a block is taken for as many times larger than the farthest of the nine positions looked at
 _CHUNK = 1 << 18  # pixels judged at a time
+_LOOK = 8  # times as long as for a pixel it takes to look at a block
+_MOST_EFFORT = 1_000_000_000  # steps for one image: ten seconds
 _ALL_AROUND = 360.0
 
 
@@ -35,6 +37,10 @@ class Stencil(Protocol):
     @property
     def centre(self) -> tuple[float, float]:
         """A position in it, in degrees: which pixel is taken if the shape holds the centre of none."""
+
+    @property
+    def effort(self) -> int:
+        """Steps that it takes to judge a position: its edges."""
 
     def inside(self, vectors: Numbers) -> Mask:
         """Which of the unit vectors are in it; those with NaN are not."""
@@ -55,6 +61,11 @@ class Circle:
     def centre(self) -> tuple[float, float]:
         """The middle."""
         return self.ra, self.dec
+
+    @property
+    def effort(self) -> int:
+        """One comparison."""
+        return 1
 
     @cached_property
     def _axis(self) -> Numbers:
@@ -92,6 +103,11 @@ class Polygon:
         x, y, z = self._loop[1][2]
         return math.degrees(math.atan2(y, x)) % _ALL_AROUND, math.degrees(math.atan2(z, math.hypot(x, y)))
 
+    @property
+    def effort(self) -> int:
+        """All edges are looked at."""
+        return len(self._loop[0])
+
     def inside(self, vectors: Numbers) -> Mask:
         """By the parity of crossings."""
         flat = np.ascontiguousarray(vectors.reshape(-1, 3))
@@ -127,6 +143,11 @@ class Range:
         """Half-way in longitude and latitude."""
         low, high = max(self.lat[0], -90.0), min(self.lat[1], 90.0)
         return (self._west + self._width / 2) % _ALL_AROUND, (low + high) / 2
+
+    @property
+    def effort(self) -> int:
+        """One comparison."""
+        return 1
 
     def inside(self, vectors: Numbers) -> Mask:
         """By longitude and latitude; at a pole every longitude is right."""
@@ -212,6 +233,7 @@ def _blocks(sky: Sky, stencil: Stencil, box: Box) -> tuple[Blocks, Blocks]:
     blocks = _split(np.array([_corners(box)], np.int64), size)
     within: list[Blocks] = []
     while True:
+        _check_effort(stencil, len(blocks) * _LOOK)
         inside, near = _looked_at(sky, stencil, blocks)
         within.append(blocks[inside & ~near])
         blocks = blocks[near]
@@ -219,6 +241,15 @@ def _blocks(sky: Sky, stencil: Stencil, box: Box) -> tuple[Blocks, Blocks]:
             return np.concatenate(within), blocks
         size = max(_SMALL, -(-size // 2))
         blocks = _split(blocks, size)
+
+
+def _check_effort(stencil: Stencil, positions: int) -> None:
+    """TooLargeError where a border has more corners and goes through more pixels than anybody should draw."""
+    if positions * stencil.effort > _MOST_EFFORT:
+        raise TooLargeError(
+            f"A polygon of {stencil.effort:,} vertices with so long a border in the image is not cut out.",
+            hint="Send one with fewer vertices.",
+        )
 
 
 def _split(blocks: Blocks, size: int) -> Blocks:
@@ -246,6 +277,7 @@ def _looked_at(sky: Sky, stencil: Stencil, blocks: Blocks) -> tuple[Mask, Mask]:
 
 def _judged(sky: Sky, stencil: Stencil, blocks: Blocks) -> list[tuple[Blocks, Mask]]:
     """The mask of each block, pixel by pixel; blocks are small."""
+    _check_effort(stencil, len(blocks) * _SMALL**2)
     found = []
     for part in np.array_split(blocks, max(1, len(blocks) * _SMALL**2 // _CHUNK + 1)):
         if len(part):

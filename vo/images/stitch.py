@@ -75,8 +75,11 @@ def read_stitched(
         if known[place].all():
             continue
         found = read_box(one.image, part)
-        pixels = np.zeros(known.shape, found.dtype) if pixels is None else pixels
-        pixels[place] = np.where(known[place], pixels[place], found)
+        if pixels is None and part == shifted:
+            pixels = found  # the usual case, without a copy
+        else:
+            pixels = np.zeros(known.shape, found.dtype) if pixels is None else pixels
+            np.copyto(pixels[place], found, where=~known[place])
         known[place] = True
         used.append(one.image)
     return (np.zeros(known.shape) if pixels is None else pixels), known, tuple(used)
