@@ -15,6 +15,7 @@ from pathlib import Path
 
 import astroquery_client
 import cones
+import image_access
 import image_search
 import pyvo_client
 import sia1_rules
@@ -36,6 +37,7 @@ JUDGES: Mapping[str, Callable[[Service], Iterable[Judgement]]] = {
     "cones": cones.judge,
     "images": image_search.judge,
     "sia1": sia1_rules.judge,
+    "access": image_access.judge,
     "uws": uws_scenarios.judge,
 }
 

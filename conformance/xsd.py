@@ -32,6 +32,11 @@ VOSI_PATHS = (
     "/sia/v1/availability",
     "/sia/v2/capabilities",
     "/sia/v2/availability",
+    "/soda/capabilities",
+    "/soda/availability",
+    "/datalink/capabilities",
+    "/datalink/availability",
+    "/datalink/links",
 )
 
 PAGES = ("/", "/tap", "/tap/examples")

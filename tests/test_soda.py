@@ -316,7 +316,6 @@ def odd(image_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         changed = io.BytesIO()
         hdus.writeto(changed)
     files[3].write_bytes(changed.getvalue())
-    files[4].write_bytes(files[4].read_bytes()[:-2880])
     (data / "serve.log").unlink(missing_ok=True)
     with serving(data, VO_CUTOUT_PIXELS="100000", VO_CUTOUT_WORKERS="1", VO_SYNC_WORKERS="1") as running:
         yield running

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from vo.catalog import Column
@@ -104,26 +104,28 @@ def services_for(columns: Sequence[Column], base_url: str) -> tuple[Mapping[int,
 
 def cutout_service(base_url: str, ref: str, *, resource: str = "sync", xml_id: str | None = None) -> str:
     """The descriptor of SODA, sync or async, where the FIELD with the ID `ref` has identifiers of images."""
-    return _cutouts(base_url, resource, ref, CUTOUT_INPUTS[1:], xml_id)
+    return descriptor(
+        "cutouts" if resource == "sync" else "cutouts as jobs",
+        CUTOUT_STANDARDS[resource],
+        base_url + CUTOUT_PATHS[resource],
+        (replace(_ID, ref=ref), *CUTOUT_INPUTS[1:]),
+        xml_id=xml_id,
+    )
 
 
 def cutouts_of(image: ImageFile, base_url: str, ref: str, xml_id: str) -> str:
     """The descriptor of SODA for one image, with the ranges in which there are pixels (SODA 1.0, 4.2)."""
-    return _cutouts(base_url, "sync", ref, _ranges(image), xml_id)
+    return descriptor(
+        f"cutouts of {image.obs_publisher_did}",
+        CUTOUT_STANDARDS["sync"],
+        base_url + CUTOUT_PATHS["sync"],
+        (replace(_ID, ref=ref), *_ranges(image)),
+        xml_id=xml_id,
+    )
 
 
 def _links(base_url: str, ref: str) -> str:
     return descriptor("links", LINKS_STANDARD, base_url + LINKS_PATH, (replace(_ID, ref=ref),))
-
-
-def _cutouts(base_url: str, resource: str, ref: str, inputs: Iterable[Input], xml_id: str | None) -> str:
-    return descriptor(
-        f"cutouts-{resource}",
-        CUTOUT_STANDARDS[resource],
-        base_url + CUTOUT_PATHS[resource],
-        (replace(_ID, ref=ref), *inputs),
-        xml_id=xml_id,
-    )
 
 
 def _ranges(image: ImageFile) -> Iterator[Input]:
