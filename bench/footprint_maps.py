@@ -139,7 +139,7 @@ def _mocs(bench: Bench) -> None:
         _tell(f"MOC of all rows, order {order}", ours, peer, selected, "mocpy.from_lonlat")
     shapes = {"cone of 5 degrees, order 11": _cone(11), "cone of 5 degrees, order 8": _cone(8)}
     if DES.exists():
-        shapes["footprint of DES, order 9"] = MOC.from_fits(str(DES))
+        shapes["MOC of DES, order 9"] = MOC.from_fits(str(DES))
     for name, moc in shapes.items():
         text = moc.to_string().replace("\n", " ")
         ours = _taken(lambda text=text: bench.count(text))
