@@ -16,7 +16,7 @@ help:
 	@echo "make bench              measurements beside the peers, in bench/"
 	@echo "make bench-cutouts      stamps of large images beside fitsio and astropy"
 	@echo "make bench-anomaly-job [ANOMALY='rows trees d']  an anomaly job with one and two processes"
-	@echo "make bench-footprint [FOOTPRINT=d]  maps and MOCs of 20 million rows beside healpy and mocpy"
+	@echo "make bench-footprint [FOOTPRINT=d] [TILES=f]  maps, MOCs and tiles beside healpy, mocpy and shapely"
 	@echo "make bench-sky [SKY=d]  searches among 20 million rows beside q3c and pgSphere (PostgreSQL 15)"
 	@echo "make bench-anomaly [FOREST=options]  the isolation forest beside eif, isotree, treeple, coniferest and scikit-learn"
 	@echo "make image              the container image, by buildah on a Debian of its own (root)"
@@ -76,6 +76,8 @@ bench-cutouts: .venv/installed-dev
 
 bench-footprint: .venv/installed-dev
 	$(BIN)/python bench/footprint_maps.py $(FOOTPRINT)
+	$(BIN)/python -m pip install --quiet 'shapely==2.1.2'
+	$(BIN)/python bench/footprint_tiles.py $(TILES)
 
 bench-sky: .venv/installed-dev
 	@test -e /usr/share/postgresql/15/extension/pg_sphere.control || \

@@ -205,7 +205,7 @@ def test_a_running_service_tells_its_state(service: Service) -> None:
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-cache"
     assert (told["version"], told["status"], told["problems"]) == (__version__, "ok", [])
-    assert [release.partition("@")[0] for release in told["releases"]] == ["sim1"]
+    assert [release.partition("@")[0] for release in told["releases"]] == ["sim1", "tiles"]
     offered = {lane["name"]: lane for lane in told["lanes"]}
     assert set(offered) == {"sync", "query", "cutout"}
     for name, lane in offered.items():
