@@ -104,7 +104,7 @@ class TileIndex:
         tiles: Indices = near[meets.to_numpy(zero_copy_only=False)]
         others = np.ones(len(tiles), np.bool_)
         if is_position(numbers):
-            others = np.array([not owns(self.bounds[tile], *numbers[:2]) for tile in tiles], np.bool_)
+            others = np.array([not owns(self.bounds, tile, *numbers[:2]) for tile in tiles], np.bool_)
         return tiles[np.lexsort((tiles, distances[tiles], others))]
 
     def meeting_moc(self, moc: Moc) -> Indices:

@@ -108,58 +108,64 @@ def outline(outlines: Outlines, tile: int) -> tuple[Vectors, Frame]:
 
 
 @compiled
-def holds(outlines: Outlines, tile: int, p: Vector) -> bool:
-    """Whether a position is inside a tile, or on its border.
-
-    What is farther from the planes of all edges of a convex tile than rounding reaches is told by them.
-    """
-    is_sure = outlines.convex[tile]
-    if is_sure:
-        for k in range(outlines.begins[tile], outlines.begins[tile + 1]):
-            side = dot(p, vertex(outlines.normals, k))
-            if side < -_SURE:
-                return False
-            is_sure = is_sure and side > _SURE
-    if is_sure:
-        return True
-    vertices, frame = outline(outlines, tile)
-    return is_inside(p, vertices, frame)
-
-
-@compiled
-def owns(bounds: Numbers, lon: float, lat: float) -> bool:
+def owns(bounds: Numbers, tile: int, lon: float, lat: float) -> bool:
     """Whether a position is in a unique area: RA from and to, Dec from and to; NaN: it is not known.
 
     Its northern border is no part of it, but for the pole itself.
     """
-    west, east, south, north = bounds
-    return (lon - west) % 360.0 < east - west and south <= lat and (lat < north or lat == _POLE)
+    west, north = bounds[tile, 0], bounds[tile, 3]
+    if not (bounds[tile, 2] <= lat and (lat < north or lat == _POLE)):
+        return False
+    return bool((lon - west) % 360.0 < bounds[tile, 1] - west)
 
 
 @compiled
 def found(lon: Numbers, lat: Numbers, outlines: Outlines, bounds: Numbers, cells: CellTiles) -> Pairs:
     """The tiles that hold each position in degrees: the owner first, then by the distance of their centres.
 
-    What is NaN is in no tile.
+    What is NaN is in no tile. What is farther from the planes of all edges of a convex tile than rounding
+    reaches is told by them alone.
     """
     begins = np.zeros(len(lon) + 1, np.int64)
     tiles, owned = np.empty(2 * len(lon) + 16, np.int64), np.empty(2 * len(lon) + 16, np.bool_)
+    normals, edges, convex = outlines.normals, outlines.begins, outlines.convex
+    starts, candidates, order = cells.begins, cells.tiles, cells.order
     count = 0
     for i in range(len(lon)):
         if not (math.isnan(lon[i]) or math.isnan(lat[i])):
-            p, cell = unit(lon[i], lat[i]), cell_of(lon[i], lat[i], cells.order)
-            here = cells.tiles[cells.begins[cell] : cells.begins[cell + 1]]
-            if count + len(here) > len(tiles):
-                tiles = np.concatenate((tiles, np.empty(len(tiles) + len(here), np.int64)))
-                owned = np.concatenate((owned, np.empty(len(tiles) - len(owned), np.bool_)))
-            first = count
-            for tile in here:
-                if holds(outlines, tile, p):
-                    tiles[count], owned[count] = tile, owns(bounds[tile], lon[i], lat[i])
+            cell, first = cell_of(lon[i], lat[i], order), count
+            p = unit(lon[i], lat[i]) if starts[cell] < starts[cell + 1] else (0.0, 0.0, 0.0)
+            if count + starts[cell + 1] - starts[cell] > len(tiles):
+                tiles = np.concatenate((tiles, np.empty(len(tiles), np.int64)))
+                owned = np.concatenate((owned, np.empty(len(owned), np.bool_)))
+            for at in range(starts[cell], starts[cell + 1]):
+                tile = candidates[at]
+                side = _behind(p, normals, edges[tile], edges[tile + 1]) if convex[tile] else 0.0
+                if side > _SURE or (side >= -_SURE and _holds(outlines, tile, p)):
+                    tiles[count], owned[count] = tile, owns(bounds, tile, lon[i], lat[i])
                     count += 1
-            _sort(tiles[first:count], owned[first:count], p, outlines.centres)
+            if count > first + 1:
+                _sort(tiles[first:count], owned[first:count], p, outlines.centres)
         begins[i + 1] = count
     return Pairs(begins, tiles[:count], owned[:count])
+
+
+@compiled
+def _behind(p: Vector, normals: Vectors, first: int, last: int) -> float:
+    """How far a position is behind the nearest of some planes, or the first that it is surely not behind."""
+    least = 2.0
+    for k in range(first, last):
+        least = min(least, p[0] * normals[k, 0] + p[1] * normals[k, 1] + p[2] * normals[k, 2])
+        if least < -_SURE:
+            break
+    return least
+
+
+@compiled
+def _holds(outlines: Outlines, tile: int, p: Vector) -> bool:
+    """Whether a position is inside a tile, or on its border."""
+    vertices, frame = outline(outlines, tile)
+    return is_inside(p, vertices, frame)
 
 
 @compiled
@@ -217,6 +223,6 @@ def warm_up() -> None:
     bounds = np.zeros((1, 4))
     found(one, one, outlines, bounds, cells)
     meeting_cells(np.zeros(1, np.int64), np.zeros(1, np.int64), outlines, cells)
-    owns(bounds[0], 0.0, 0.0)
+    owns(bounds, 0, 0.0, 0.0)
     vertices = vertices_of(corners)
     covering(vertices, framed(vertices), 0)
