@@ -87,15 +87,13 @@ class ImageQuery:
         """Read and judge the parameters; others are ignored (SIA 1.0, 4.1)."""
         wanted = _formats(params.single("FORMAT"))
         region = None if wanted == {_METADATA} else _region(params)
-        condition = NOWHERE
-        if region is not None and wanted:
-            condition = _one_of(params, "INTERSECT", INTERSECT, "OVERLAPS")(region)
+        lies = _one_of(params, "INTERSECT", INTERSECT, "OVERLAPS")
         types = {each.name: each for each in SERVICE_TYPES}
         return cls(
             table,
             _one_of(params, "TYPE", types, SERVICE_TYPES[0].name),
             region,
-            condition,
+            lies(region) if region is not None and wanted else NOWHERE,
             fields_of(table, VERBOSITIES[-1] if region is None else _verbosity(params)),
             format=formats.find(params.single("RESPONSEFORMAT") or DEFAULT_FORMAT),
             maxrec=maxrec_of(params, config),
