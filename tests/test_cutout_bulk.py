@@ -251,6 +251,8 @@ def test_bad_requests(cutout_service: Service) -> None:
         ("RA,DEC\n", "The table has no rows", {}),
         ("NAME\nx\n", "no column RA, but NAME", {}),
         ("RA\n1\n", "no column DEC, but RA", {}),
+        ("RA,DEC,ra\n1,2,3\n", "2 columns", {}),
+        ("RA,DEC,BANDS,Bands\n1,2,g,r\n", "2 columns", {}),
         ("RA,DEC\n1\n", "not valid CSV", {}),
         (b"\x00\x01\x02binary", "of no kind that is read", {}),
         (b"<VOTABLE", "", {}),

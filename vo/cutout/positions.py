@@ -84,7 +84,13 @@ def _chosen(columns: Sequence[Column]) -> Mapping[str, int]:
         raise _no_positions([column.name for column in columns], found)
     if not {"RA", "DEC"} <= found.keys():
         found = {"ID": found["ID"]}
-    return found | {name: i for i, column in enumerate(lowered) if (name := column.upper()) in ROW_OPTIONS}
+    found |= {name: i for i, column in enumerate(lowered) if (name := column.upper()) in ROW_OPTIONS}
+    for place in found.values():
+        if (count := lowered.count(lowered[place])) > 1:
+            raise UsageError(
+                f"The table has {count} columns {columns[place].name[:40]!r}.", hint="Leave one."
+            )
+    return found
 
 
 def _no_positions(names: Sequence[str], found: Mapping[str, int]) -> UsageError:
