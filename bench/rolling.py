@@ -69,11 +69,15 @@ class Part:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and return once it works."""
+        """Start it."""
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command, env=self.environment, stdout=output, stderr=subprocess.STDOUT
             )
+
+    def await_work(self) -> None:
+        """Return once it works."""
+        assert self.process is not None
         deadline = time.monotonic() + START_S
         while not self.is_up():
             assert self.process.poll() is None, f"{self.name} ended: {self.log.read_text()[-2000:]}"
@@ -189,6 +193,8 @@ def cluster(data: Path) -> Iterator[tuple[str, list[Part], str]]:
         for part in parts:
             stack.callback(_kill, part)
             part.start()
+        for part in parts:
+            part.await_work()
         sweep = [sys.executable, "-m", "vo.cli", "sweep", "--every", "5", "--data", str(data)]
         stack.enter_context(_running(sweep, environment))
         command, name = _proxy(front, ports, run_dir)
@@ -291,6 +297,7 @@ def _restart(part: Part) -> str:
     if alive is not None:
         Path(alive).unlink(missing_ok=True)
     part.start()
+    part.await_work()
     return f"{part.name}: left in {took_s:.1f} s"
 
 

@@ -199,15 +199,15 @@ class Cluster:
         await_true(lambda: _is_ready(url), part.log.read_text)
         return Service(url, self.data, part.process)
 
-    def worker(self, lane: str, number: int, wire: Wire | None = None, **settings: str) -> Part:
-        """Start a worker, and wait until it hears its calls."""
-        alive = self.data / f"{lane}-{number}.alive"
-        alive.unlink(missing_ok=True)
-        part = self.vo(
-            f"{lane}-{number}", "worker", "--lane", lane, wire=wire, VO_ALIVE_FILE=str(alive), **settings
-        )
-        await_true(alive.exists, part.log.read_text)
-        return part
+    def workers(self, lane: str, *wires: Wire | None) -> list[Part]:
+        """Start a worker behind each wire, and wait until all hear their calls."""
+        alive = [self.data / f"{lane}-{number}.alive" for number in range(len(wires))]
+        parts = [
+            self.vo(file.stem, "worker", "--lane", lane, wire=wire, VO_ALIVE_FILE=str(file))
+            for file, wire in zip(alive, wires, strict=True)
+        ]
+        await_true(lambda: all(file.exists() for file in alive), parts[0].log.read_text)
+        return parts
 
     def _run(self, name: str, command: Sequence[str], environment: dict[str, str]) -> Part:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("VO_")}

@@ -27,7 +27,7 @@ def test_what_was_copied_comes_back(sample_data: Path, tmp_path: Path) -> None:
         parts.redis()
         service = parts.web()
         waiting = service.start_job(QUICK, RESPONSEFORMAT="csv")  # no worker yet
-        worker = parts.worker("query", 1)
+        [worker] = parts.workers("query", None)
         done = [service.start_job(QUICK, RESPONSEFORMAT="csv") for _ in range(3)]
         for job in (waiting, *done):
             phase = service.await_phase(job, "COMPLETED", "ERROR")
@@ -48,7 +48,7 @@ def test_what_was_copied_comes_back(sample_data: Path, tmp_path: Path) -> None:
             assert service.get(f"{job}/results/result").content == content
         assert service.phase(pending) == "PENDING"
         assert service.get(after).status_code == 404
-        parts.worker("query", 1)
+        parts.workers("query", None)
         parts.vo("sweep", "sweep", "--every", "1")
         assert service.await_phase(late, "COMPLETED", "ERROR", timeout_s=60) == "COMPLETED"
         assert service.get(f"{late}/results/result").content == before[done[0]]
