@@ -206,3 +206,30 @@ def test_files_that_are_no_moc_are_refused(service: Service, content: bytes) -> 
     )
     assert answer.status_code == 400
     assert "MOC" in answer.text
+
+
+def test_a_column_of_mocs_can_be_uploaded(service: Service) -> None:
+    """Strings with the xtype `moc` are MOCs, and what is none holds nothing that is known."""
+    mocs = {"south": "0/8-11", "equator": "0/4-7 1/", "none": "30/1"}
+    rows = "".join(f"<TR><TD>{name}</TD><TD>{moc}</TD></TR>" for name, moc in mocs.items())
+    document = (
+        '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>'
+        '<FIELD name="name" datatype="char" arraysize="*"/>'
+        '<FIELD name="cover" datatype="char" arraysize="*" xtype="moc"/>'
+        f"<DATA><TABLEDATA>{rows}</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    )
+    query = (
+        "SELECT m.name, COUNT(*) AS n FROM sim1.main AS c, TAP_UPLOAD.mine AS m "
+        "WHERE CONTAINS(POINT(c.ra, c.dec), m.cover) = 1 GROUP BY m.name"
+    )
+    data = {"LANG": "ADQL", "QUERY": query, "UPLOAD": "mine,param:t", "RESPONSEFORMAT": "csv"}
+    answer = httpx.post(f"{service.url}/tap/sync", data=data, files={"t": document.encode()}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    found = dict(line.split(",") for line in answer.text.split()[1:])
+    ra, dec = positions(service, "SELECT ra, dec FROM sim1.main")
+    expected = {
+        name: str(int(MOC.from_string(mocs[name]).contains_lonlat(ra * units.deg, dec * units.deg).sum()))
+        for name in ("south", "equator")
+    }
+    assert found == {name: count for name, count in expected.items() if count != "0"}
+    assert "south" in found
