@@ -116,6 +116,32 @@ def test_less_is_told_where_less_is_known() -> None:
     assert "coord_refpixel" not in names
 
 
+def test_no_reference_pixel_is_made_up() -> None:
+    """Where a projection is not worked out, the reference pixel of the cutout is not known."""
+    wcs = {f"wcs_{name}": pa.array([value] * 2) for name, value in WCS_TERMS.items()}
+    near = cut({**STORED, **wcs}, Region(10.0, 0.1, 0.0, 0.0), Config())
+    other = {**wcs, "wcs_projection": pa.array(["AIT", "AIT"])}
+    far = cut({**STORED, **other}, Region(10.0, 0.1, 0.0, 0.0), Config())
+    assert near["crpix1"][0].as_py() == pytest.approx(25, abs=1)
+    assert far["crpix1"][0].as_py() is None
+    assert (near["naxis1"][0].as_py(), far["naxis1"][0].as_py()) == (50, 50)
+    assert near["dec"][0].as_py() == pytest.approx(0.1, abs=0.001)
+
+
+WCS_TERMS = {
+    "frame": "ICRS",
+    "projection": "TAN",
+    "crpix1": 500.3,
+    "crpix2": 500.3,
+    "crval1": 10.0,
+    "crval2": 0.0,
+    "cd1_1": -0.001,
+    "cd1_2": 0.0,
+    "cd2_1": 0.0,
+    "cd2_2": 0.001,
+}
+
+
 def test_what_is_too_large_to_be_cut_is_had_whole() -> None:
     """More pixels than SODA cuts at once are not promised."""
     told = cut(STORED, Region(10.0, 0.0, 0.5, 0.5), replace(Config(), cutout_pixels=100_000))

@@ -92,28 +92,30 @@ def cut(stored: Arrays, region: Region | None, config: Config) -> Arrays:
     if region is None or not region.can_be_cut:
         return whole
     plane, size = _Plane.of(stored), np.stack([_floats(whole["naxis1"]), _floats(whole["naxis2"])])
-    first, last = _box(plane, region, size, _floats(stored["s_pixel_scale"]) / _ARCSEC)
+    first, last, is_known = _box(plane, region, size, _floats(stored["s_pixel_scale"]) / _ARCSEC)
     naxis = last - first + 1
     ra, dec = plane.places((first + last) / 2)
     parts = {
         "title": pc.binary_join_element_wise("Cutout of", whole["title"], " "),
         "acref": _links(stored["access_url"], region.corners()),
         "kbyte": _whole_numbers(np.ceil((naxis.prod(axis=0) * _PIXEL_BYTES + _HEADER_BYTES) / 1000)),
-        "ra": pa.array(np.where(np.isfinite(ra), ra, region.ra)),
-        "dec": pa.array(np.where(np.isfinite(ra), dec, region.dec)),
+        "ra": pa.array(np.where(is_known, ra, region.ra)),
+        "dec": pa.array(np.where(is_known, dec, region.dec)),
         "naxis1": _whole_numbers(naxis[0]),
         "naxis2": _whole_numbers(naxis[1]),
-        "crpix1": pa.array(plane.pixel[0] - first[0] + 1, from_pandas=True),
-        "crpix2": pa.array(plane.pixel[1] - first[1] + 1, from_pandas=True),
+        "crpix1": pa.array(np.where(is_known, plane.pixel[0] - first[0] + 1, np.nan), from_pandas=True),
+        "crpix2": pa.array(np.where(is_known, plane.pixel[1] - first[1] + 1, np.nan), from_pandas=True),
     }
     as_it_is = pa.array((naxis == size).all(axis=0) | (naxis.prod(axis=0) > config.cutout_pixels))
     return {name: pc.if_else(as_it_is, column, parts[name]) for name, column in whole.items()}
 
 
-def _box(plane: _Plane, region: Region, size: Numbers, scale: Numbers) -> tuple[Numbers, Numbers]:
+def _box(
+    plane: _Plane, region: Region, size: Numbers, scale: Numbers
+) -> tuple[Numbers, Numbers, NDArray[np.bool_]]:
     """The first and last pixels of the box around the region in each image, counted from 1, shape (2, n).
 
-    In an image with another projection, one as large begins at the first pixel.
+    Where it is not known, as the projection is another one, it is a box as large from the first pixel on.
     """
     corners = np.stack([plane.pixels(*corner) for corner in region.corners()])
     middle = corners.mean(axis=0).round()
@@ -121,9 +123,9 @@ def _box(plane: _Plane, region: Region, size: Numbers, scale: Numbers) -> tuple[
     is_narrow = first > last
     first, last = np.where(is_narrow, middle, first), np.where(is_narrow, middle, last)
     is_known = np.isfinite(first).all(axis=0)
-    nominal = np.ceil(np.array([[region.width], [region.height]]) / scale)
+    nominal = np.ceil(np.array(region.cut_size)[:, np.newaxis] / scale)
     first = np.where(is_known, first, 1.0).clip(1.0, size)
-    return first, np.where(is_known, last, nominal).clip(1.0, size)
+    return first, np.where(is_known, last, nominal).clip(1.0, size), is_known
 
 
 def _links(access_url: pa.Array, corners: Iterable[Point]) -> pa.Array:

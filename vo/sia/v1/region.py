@@ -47,12 +47,17 @@ class Region:
         """Whether it has four corners on one half of the sky."""
         return max(self.width, self.height) < _HALF_TURN
 
-    def corners(self) -> list[Point]:
-        """Corners of the region that is cut, on the sky, from the south-west by way of the south-east.
+    @property
+    def cut_size(self) -> tuple[float, float]:
+        """Width and height of what is cut: a side of no length has the default size."""
+        return self.width or _DEFAULT_SIZE, self.height or _DEFAULT_SIZE
 
-        A side of no length has the default size. Great circles between them leave out nothing of the region.
+    def corners(self) -> list[Point]:
+        """Corners of what is cut, on the sky, from the south-west by way of the south-east.
+
+        Great circles between them leave out nothing of the region.
         """
-        east, north = (self.width or _DEFAULT_SIZE) / 2, (self.height or _DEFAULT_SIZE) / 2
+        east, north = (side / 2 for side in self.cut_size)
         return [
             self.place(*corner) for corner in ((-east, -north), (east, -north), (east, north), (-east, north))
         ]
