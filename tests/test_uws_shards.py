@@ -11,7 +11,9 @@ import pytest
 from redis import Redis
 
 from vo.errors import CancelledError, ReportedError, UsageError
+from vo.uws.census import RedisCensus
 from vo.uws.job import Job, JobError, Phase, new_job_id
+from vo.uws.kind import JobKind
 from vo.uws.redis_store import RedisJobStore
 from vo.uws.run import Run
 from vo.uws.shards import Shard, ShardTable, work_off
@@ -161,6 +163,16 @@ def test_all_is_done_by_whoever_is_there(bench: Bench) -> None:
     assert sorted(entry.split()[-1] for entry in done) == names
     assert any(entry.startswith("helper") for entry in done)
     assert bench.calls == ["anomaly"] * 9
+
+
+def test_open_shards_are_counted(bench: Bench, redis_url: str) -> None:
+    """The number of workers that a lane could use is that of its jobs and of the shards that nobody has."""
+    job = bench.running()
+    bench.shards.open(job, "read", ["a", "b", "c"])
+    bench.shards.take(job)
+    with Redis.from_url(redis_url, decode_responses=True) as client:
+        [lane] = RedisCensus(client).take([JobKind("anomaly", "/anomaly/async", "anomaly")]).lanes
+    assert (lane.executing, lane.shards, lane.active) == (1, 2, 3)
 
 
 def test_an_error_of_a_helper_is_that_of_the_job(bench: Bench) -> None:

@@ -38,7 +38,7 @@ _FORM = {"RESPONSEFORMAT", "MAXREC"}
 class Plan:
     """What is read, in which parts; plans of one `key` are the same work on the same data.
 
-    `kept` is the model that scores, in place of a forest that grows now.
+    `schemas` are those of the tables that are read; `kept` is the model that scores, in place of a forest that grows now.
     """
 
     request: AnomalyRequest
@@ -47,6 +47,7 @@ class Plan:
     parts: tuple[Rows, ...]
     key: str
     sql: str
+    schemas: tuple[str, ...] = ()
     kept: Kept | None = None
 
     def statement(self, part: int, database: Database) -> Statement:
@@ -78,7 +79,8 @@ def _planned(request: AnomalyRequest, job: Job, context: Context, database: Data
     missing = request.missing.of(chosen.features)
     if kept is not None:
         missing = kept.detector.preparation.missing
-    return Plan(request, chosen, missing, parts, _key(job, catalog.release, parts), whole.sql, kept)
+    key, schemas = _key(job, catalog.release, parts), tuple(scan.table.schema for scan in whole.scans)
+    return Plan(request, chosen, missing, parts, key, whole.sql, schemas, kept)
 
 
 def _known(features: Sequence[Feature], kept: Kept) -> tuple[Feature, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ class Ranking:
             f"SELECT piece.*, score, rank FROM {self._rows} AS piece JOIN ranked USING (row) ORDER BY rank"
         )
         with closing(self._connection.cursor()) as cursor, _told():
-            self._run.on_start(cursor.interrupt)
+            self._run.on_start(_stopping(cursor))
             yield from cursor.sql(sql).to_arrow_reader(_BATCH_ROWS)
 
     def ordinary(self, count: int, below: float) -> pa.Table:
@@ -127,8 +127,18 @@ def ranking(scores: Sequence[Path], rows: Sequence[Path], run: Run, config: Conf
     with own_directory(config.spill_dir) as spill:
         connection = duckdb.connect(config={**settings, "temp_directory": str(spill)})
         with closing(connection):
-            run.on_start(connection.interrupt)
+            run.on_start(_stopping(connection))
             yield Ranking(connection, run, scores, rows)
+
+
+def _stopping(connection: duckdb.DuckDBPyConnection) -> Callable[[], None]:
+    """What stops the statement of a connection from any thread; one that is over needs no stopping."""
+
+    def stop() -> None:
+        with suppress(duckdb.ConnectionException):
+            connection.interrupt()
+
+    return stop
 
 
 @contextmanager

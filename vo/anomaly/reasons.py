@@ -26,7 +26,7 @@ def reasons_of(outcome: Outcome, context: Context) -> list[dict[str, Any]]:
     objects = _named(strange, known)
     values = outcome.features_of(strange)
     near, distances = _nearest(outcome)
-    ordinary = _named(outcome.ordinary, known)
+    ordinary = _named(outcome.ordinary.take(near.ravel()), known)
     links = _cutouts(outcome, context)
     return [
         {
@@ -36,12 +36,12 @@ def reasons_of(outcome: Outcome, context: Context) -> list[dict[str, Any]]:
             "features": _numbers(selection.features, values[place]),
             "contributions": _numbers(selection.features, outcome.reasons[place], falling=True),
             "nearest_ordinary": [
-                {"object": ordinary[other], "distance": float(distance)}
-                for other, distance in zip(near[place], distances[place], strict=True)
+                {"object": ordinary[place * len(row) + column], "distance": float(distance)}
+                for column, distance in enumerate(row)
             ],
             **({"cutout": links[place]} if links[place] else {}),
         }
-        for place in range(len(objects))
+        for place, row in enumerate(distances)
     ]
 
 

@@ -77,6 +77,7 @@ def _notes(outcome: Outcome, run: Run, context: Context) -> Notes:
         query=outcome.plan.request.query,
         title=context.config.title,
         requested=run.job.created,
+        origin=context.database.catalog().origin(outcome.plan.schemas),
         extra=(("job", run.job.id), *((name, str(value)) for name, value in _settings(outcome).items())),
     )
 

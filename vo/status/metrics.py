@@ -84,11 +84,12 @@ def _of_census(census: Census) -> Iterator[Metric]:
 _OF_A_LANE: tuple[tuple[str, str, Callable[[LaneCensus], float | None]], ...] = (
     (
         "vo_lane_active_jobs",
-        "Jobs that wait for a worker or have one: what the number of workers is to follow.",
+        "Jobs that wait for a worker or have one, and open shards: what the number of workers is to follow.",
         lambda lane: lane.active,
     ),
     ("vo_lane_queued_jobs", "Jobs that wait for a worker.", lambda lane: lane.queued),
     ("vo_lane_executing_jobs", "Jobs that have a worker.", lambda lane: lane.executing),
+    ("vo_lane_open_shards", "Shards of executing jobs that nobody works on yet.", lambda lane: lane.shards),
     ("vo_lane_oldest_queued_seconds", "Age of the job that waits longest.", lambda lane: lane.oldest_s or 0),
     ("vo_lane_workers", "Workers alive.", lambda lane: lane.workers),
     (

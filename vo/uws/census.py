@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -39,11 +39,21 @@ redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 86400)
 """
 
+_OPEN_SHARDS = """
+local time, count = redis.call('TIME'), 0
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    count = count + redis.call('ZCOUNT', 'vo:shards:' .. id .. ':left', '-inf', now)
+end
+return count
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class LaneCensus:
     """One lane: its jobs, the age of the one that waits longest, and its workers with all their processes.
 
+    `shards` are those of executing jobs that nobody works on yet.
     `seen_s` is the time since the last sign of life of any worker, if there was one within a day.
     """
 
@@ -54,11 +64,12 @@ class LaneCensus:
     workers: int
     processes: int
     seen_s: float | None
+    shards: int = 0
 
     @property
     def active(self) -> int:
-        """The jobs that want a worker or have one: what the number of workers follows."""
-        return self.queued + self.executing
+        """The jobs that want a worker or have one, and open shards: what the number of workers follows."""
+        return self.queued + self.executing + self.shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,7 @@ class RedisCensus:
     def __init__(self, client: Redis) -> None:
         self._redis: Any = client  # its annotations cannot say that responses are decoded
         self._beat = client.register_script(_BEAT)
+        self._open_shards = client.register_script(_OPEN_SHARDS)
 
     def beat(self, lane: str, worker: str, processes: int) -> None:
         """Give a sign of life of a worker."""
@@ -96,13 +108,18 @@ class RedisCensus:
                 snapshot.zcount(_key(kind, Phase.ERROR), now - LATELY_S, "+inf")
             for lane in lanes:
                 snapshot.zrange(f"vo:workers:{lane}", 0, -1, withscores=True)
+            for lane in lanes:
+                self._open_shards([f"vo:shards:open:{lane}"], client=snapshot)
             snapshot.hgetall("vo:ended")
             answers = iter(snapshot.execute())
         jobs = {pair: next(answers) for pair in product(kinds, COUNTED)}
         oldest = {kind: [now - since for _, since in next(answers)] for kind in kinds}
         failed = sum(next(answers) for _ in kinds)
         signs = {lane: [(name, now - seen) for name, seen in next(answers)] for lane in lanes}
-        counted = tuple(_lane(lane, jobs, oldest, signs[lane]) for lane in lanes)
+        shards = {lane: next(answers) for lane in lanes}
+        counted = tuple(
+            replace(_lane(lane, jobs, oldest, signs[lane]), shards=shards[lane]) for lane in lanes
+        )
         return Census(counted, jobs, _ended(next(answers)), failed)
 
 
