@@ -17,7 +17,7 @@ from vo.auth import User
 from vo.context import Context
 from vo.dali import Params
 from vo.db.base import Database
-from vo.errors import UsageError
+from vo.errors import TransientError, UsageError
 from vo.forest.preparation import Missing
 from vo.result import Statement
 from vo.uploads import with_uploads
@@ -38,7 +38,8 @@ _FORM = {"RESPONSEFORMAT", "MAXREC"}
 class Plan:
     """What is read, in which parts; plans of one `key` are the same work on the same data.
 
-    `schemas` are those of the tables that are read; `kept` is the model that scores, in place of a forest that grows now.
+    `release` and `schemas` are those of the tables that are read; `kept` is the model that scores, in place
+    of a forest that grows now.
     """
 
     request: AnomalyRequest
@@ -47,8 +48,14 @@ class Plan:
     parts: tuple[Rows, ...]
     key: str
     sql: str
+    release: str
     schemas: tuple[str, ...] = ()
     kept: Kept | None = None
+
+    def check_release(self, database: Database) -> None:
+        """Refuse to read on from another release than the one that the parts were made of."""
+        if database.catalog().release != self.release:
+            raise TransientError("The release changed while its rows were read.", hint="Run the job again.")
 
     def statement(self, part: int, database: Database) -> Statement:
         """The statement of a part, whose rows come in the same order each time."""
@@ -80,7 +87,7 @@ def _planned(request: AnomalyRequest, job: Job, context: Context, database: Data
     if kept is not None:
         missing = kept.detector.preparation.missing
     key, schemas = _key(job, catalog.release, parts), tuple(scan.table.schema for scan in whole.scans)
-    return Plan(request, chosen, missing, parts, key, whole.sql, schemas, kept)
+    return Plan(request, chosen, missing, parts, key, whole.sql, catalog.release, schemas, kept)
 
 
 def _known(features: Sequence[Feature], kept: Kept) -> tuple[Feature, ...]:

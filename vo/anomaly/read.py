@@ -61,6 +61,7 @@ def read_part(plan: Plan, part: int, run: Run, database: Database, spool: Spool)
     sample = empty(settings.seed, capacity(settings, count), count)
     least, greatest = np.full(count, np.inf), np.full(count, -np.inf)
     pieces: list[tuple[str, int]] = []
+    plan.check_release(database)
     for table in _pieces(plan, part, run, database):
         columns = values_of(table, feature_names(count))
         required = [policy == "drop" for policy in missing]
@@ -71,6 +72,7 @@ def read_part(plan: Plan, part: int, run: Run, database: Database, spool: Spool)
         name = f"rows-{part:05}-{len(pieces):04}.parquet"
         spool.write_table(name, table)
         pieces.append((name, table.num_rows))
+    plan.check_release(database)
     spool.write_table(_sample_name(part), sample_table(sample))
     note = {"pieces": pieces, "least": least.tolist(), "greatest": greatest.tolist()}
     spool.write_note(note_name(part), note)
