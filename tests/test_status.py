@@ -207,7 +207,7 @@ def test_a_running_service_tells_its_state(service: Service) -> None:
     assert (told["version"], told["status"], told["problems"]) == (__version__, "ok", [])
     assert [release.partition("@")[0] for release in told["releases"]] == ["sim1", "tiles"]
     offered = {lane["name"]: lane for lane in told["lanes"]}
-    assert set(offered) == {"sync", "query", "cutout"}
+    assert set(offered) == {"sync", "query", "cutout", "anomaly"}
     for name, lane in offered.items():
         assert (lane["workers"], lane["processes"]) == (1, lanes(Config())[name].workers)
         assert lane["last_seen_s"] < 15

@@ -41,9 +41,7 @@ class Config:
     sync_workers: int = _setting(2, "Processes of the `sync` lane.")
     query_workers: int = _setting(2, "Processes of the `query` lane.")
     cutout_workers: int = _setting(1, "Processes of the `cutout` lane: SODA jobs and cutouts in bulk.")
-    anomaly_workers: int = _setting(
-        1, "Processes of the `anomaly` lane; it starts once it has a kind of job."
-    )
+    anomaly_workers: int = _setting(1, "Processes of the `anomaly` lane.")
     sync_memory_mb: int = _setting(3_072, "Megabytes of a process of the lane; DuckDB gets two thirds.")
     query_memory_mb: int = _setting(3_072, "Megabytes of a process of the lane; DuckDB gets two thirds.")
     cutout_memory_mb: int = _setting(2_048, "Megabytes of a process of the lane; DuckDB gets two thirds.")
