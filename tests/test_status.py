@@ -20,6 +20,7 @@ from service import Service
 
 from vo import __version__
 from vo.config import Config
+from vo.jobs import LANES
 from vo.status import metrics
 from vo.status.shown import as_json, as_page
 from vo.status.state import Space, Status
@@ -207,7 +208,7 @@ def test_a_running_service_tells_its_state(service: Service) -> None:
     assert (told["version"], told["status"], told["problems"]) == (__version__, "ok", [])
     assert [release.partition("@")[0] for release in told["releases"]] == ["sim1", "tiles"]
     offered = {lane["name"]: lane for lane in told["lanes"]}
-    assert set(offered) == {"sync", "query", "cutout", "anomaly"}
+    assert set(offered) == set(LANES)
     for name, lane in offered.items():
         assert (lane["workers"], lane["processes"]) == (1, lanes(Config())[name].workers)
         assert lane["last_seen_s"] < 15
