@@ -311,6 +311,7 @@ def _lost(state_url: str) -> list[str]:
 def main() -> int:
     """Restart everything ROUNDS times; the number of failures."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave no part behind
     warm_up()
     with tempfile.TemporaryDirectory(prefix="vo-") as scratch:
         data = small_sample(Path(scratch))
@@ -321,7 +322,8 @@ def main() -> int:
                 client.start()
             time.sleep(3)
             for part in parts * rounds:
-                print(_restart(part), flush=True)
+                told = _restart(part)
+                print(f"{told}; {score.asked.total()} asked, {len(score.failed)} failed", flush=True)
                 time.sleep(1)
             score.stop.set()
             for client in clients:
