@@ -47,8 +47,6 @@ SETTINGS = {
     "VO_LOG_FORMAT": "json",
     "VO_DUCKDB_MEMORY": "512MB",
     "VO_DUCKDB_THREADS": "1",
-    "VO_SYNC_MEMORY_MB": "0",
-    "VO_QUERY_MEMORY_MB": "0",
 }
 OWN = {
     "web": {"VO_LEAVE_S": "2", "VO_DRAIN_S": "65"},
