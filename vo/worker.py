@@ -57,7 +57,8 @@ class _Process:
     """The context of a pool process, opened in that process: no connection survives a fork."""
 
     def __init__(self, config: Config, lane: Lane, pool: Pool) -> None:
-        self._config = replace(config, duckdb_memory=f"{lane.database_mb}MB")
+        limited = lane.memory_mb > 0  # 0 is no limit of the lane's own
+        self._config = replace(config, duckdb_memory=f"{lane.database_mb}MB") if limited else config
         self._lane = lane
         self._pool = pool
         self._stack = ExitStack()

@@ -25,7 +25,7 @@ _Found = TypeVar("_Found")
 MOST_LISTENERS = 200
 """Clients that one web server tells of anomalies at the same time."""
 
-_BEAT_S = 15.0
+_LOOK_S, _BEAT_S = 1.0, 15.0
 _AT_A_TIME = 100
 _room = asyncio.Semaphore(MOST_LISTENERS)
 _EVENT_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,15})?\Z")
@@ -63,14 +63,17 @@ async def events(request: Request) -> Response:
     if _room.locked():
         raise TransientError("Too many clients are being told of anomalies.", retry_after_s=30)
     return StreamingResponse(
-        _told(context_of(request).config.state_url, keys, since),
+        _told(context_of(request).config.state_url, keys, since, lambda: request.app.state.door.is_closing),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _told(url: str, keys: Keys, since: str) -> AsyncIterator[bytes]:
-    """The events from `since` on, and a comment now and then, by which a client that left is noticed."""
+async def _told(url: str, keys: Keys, since: str, is_leaving: Callable[[], bool]) -> AsyncIterator[bytes]:
+    """The events from `since` on, and a comment now and then, by which a client that left is noticed.
+
+    They end when the web server leaves: clients come back by themselves, to another one.
+    """
     async with _room, aioredis.Redis.from_url(url, decode_responses=True) as redis:
         last = since
         try:
@@ -78,11 +81,14 @@ async def _told(url: str, keys: Keys, since: str) -> AsyncIterator[bytes]:
                 newest: Any = await redis.xrevrange(keys.found, count=1)
                 last = newest[0][0] if newest else "0"
             yield f": anomalies of {keys.name}\n\n".encode()
-            while True:
+            silent_s = 0.0
+            while not is_leaving():
                 found: Any = await redis.xread(
-                    {keys.found: last}, count=_AT_A_TIME, block=int(_BEAT_S * 1000)
+                    {keys.found: last}, count=_AT_A_TIME, block=int(_LOOK_S * 1000)
                 )
-                if not found:
+                silent_s = 0.0 if found else silent_s + _LOOK_S
+                if silent_s >= _BEAT_S:
+                    silent_s = 0.0
                     yield b": nothing new\n\n"
                 for number, fields in found[0][1] if found else ():
                     last = number
