@@ -204,8 +204,15 @@ class RelayReader:
         self._heartbeat: asyncio.Task[None]
 
     async def __aenter__(self) -> Self:
-        """Say that somebody reads, and keep saying so, however slow the client."""
-        await self._announce()
+        """Say that somebody reads, and keep saying so, however slow the client.
+
+        TransientError: the relay does not answer.
+        """
+        try:
+            await self._announce()
+        except RedisError as error:
+            hint = "Try again in a moment."
+            raise TransientError("The relay of results does not answer.", hint=hint) from error
         self._heartbeat = asyncio.create_task(self._keep_announcing())
         return self
 
