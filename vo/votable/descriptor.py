@@ -39,10 +39,12 @@ def descriptor(
     `xml_id` is what the column service_def of a table of links calls it (DataLink 1.1, 3.2.3).
     """
     kind = "this" if name == "this" else "service"  # DataLink 1.1, 4.8
+    told = "The service that made this table" if name == "this" else name[:1].upper() + name[1:]
     known = "" if xml_id is None else f' ID="{attribute(xml_id)}"'
     return "".join(
         [
             f'<RESOURCE type="meta" utype="adhoc:{kind}" name="{attribute(name)}"{known}>\n',
+            f"<DESCRIPTION>{text(told)}</DESCRIPTION>\n",
             _fixed("standardID", standard_id),
             _fixed("accessURL", access_url),
             '<GROUP name="inputParams">\n',
