@@ -105,6 +105,20 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     _add_servers(command)
+    _add_table_loader(command)
+    _add_other_loaders(command)
+    publisher = command("publish", _publish, "Publish tables that are in Oracle already.")
+    publisher.add_argument("source", type=Path, metavar="DIR", help="directory with release.yaml")
+    publisher.add_argument("--owner", help="schema of Oracle with the tables (default: the account's own)")
+    _add_watch(command)
+    command("check", _check, "Say whether settings, servers and releases are in order.")
+    return parser
+
+
+_Command = argparse.ArgumentParser
+
+
+def _add_table_loader(command: Callable[..., _Command]) -> None:
     loader = command("load", _load, "Build a release from a directory and swap it in.")
     loader.add_argument(
         "source", type=Path, metavar="DIR", nargs="?", help="directory with release.yaml and data files"
@@ -135,8 +149,11 @@ def _parser() -> argparse.ArgumentParser:
         help="Oracle: ranges of the sky a table (default: 1)",
     )
     loader.add_argument(
-        "--direct-path", action="store_true", help="Oracle: write blocks of tables directly, past its buffers"
+        "--direct-path", action="store_true", help="Oracle: write blocks directly; not yet tried on a server"
     )
+
+
+def _add_other_loaders(command: Callable[..., _Command]) -> None:
     pictured = command(LOAD_IMAGES, _load_images, "Publish the FITS images below a directory.")
     pictured.add_argument("source", type=Path, metavar="DIR", help="directory below VO_IMAGES_DIR")
     pictured.add_argument("--release", help="release that they belong to (default: the only one)")
@@ -147,15 +164,6 @@ def _parser() -> argparse.ArgumentParser:
     tiled = command(LOAD_TILES, _load_tiles, "Publish the tiles of a survey.")
     tiled.add_argument("source", type=Path, metavar="FILE", help="CSV file in the form of a tile list of DES")
     tiled.add_argument("--release", help="release that they belong to (default: the only one)")
-    publisher = command("publish", _publish, "Publish tables that are in Oracle already.")
-    publisher.add_argument("source", type=Path, metavar="DIR", help="directory with release.yaml")
-    publisher.add_argument("--owner", help="schema of Oracle with the tables (default: the account's own)")
-    _add_watch(command)
-    command("check", _check, "Say whether settings, servers and releases are in order.")
-    return parser
-
-
-_Command = argparse.ArgumentParser
 
 
 def _add_servers(command: Callable[..., _Command]) -> None:
