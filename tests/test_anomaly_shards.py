@@ -52,21 +52,20 @@ class Crowd:
         environment |= {**SETTINGS, "VO_DATA_DIR": str(self.service.data), "VO_STATE_URL": self.state_url}
         environment["VO_RELAY_URL"] = self.state_url.replace("state.sock", "relay.sock")
         command = [sys.executable, "-m", "vo.cli", "worker", "--lane", "anomaly"]
-        before = len(self.alive())
         with (self.service.data / "helpers.log").open("ab") as log:
             processes = [subprocess.Popen(command, env=environment, stderr=log) for _ in range(count)]
         try:
-            await_true(lambda: len(self.alive()) >= before + count)
+            await_true(lambda: {process.pid for process in processes} <= self.alive())
             yield processes
         finally:
             for process in processes:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
-            self.redis.delete("vo:workers:anomaly")
 
-    def alive(self) -> list[str]:
-        """The workers of the lane that gave a sign of life."""
-        return list(self.redis.zrange("vo:workers:anomaly", 0, -1))
+    def alive(self) -> set[int]:
+        """The workers of the lane that gave a sign of life, `host:process/seats` each, by their process."""
+        names = self.redis.zrange("vo:workers:anomaly", 0, -1)
+        return {int(name.partition("/")[0].rpartition(":")[2]) for name in names}
 
     def start(self, **params: str) -> str:
         """The path of a job that was started."""

@@ -82,9 +82,9 @@ def _run(
     with ThreadPoolExecutor(1) as pool:
         first_row = pool.submit(lambda: connection.execute(sql).fetchone())
         try:
-            while not first_row.done():
+            watch()  # however short it is
+            while wait([first_row], _WATCH_S).not_done:
                 watch()
-                wait([first_row], _WATCH_S)
         except BaseException:
             connection.interrupt()
             raise
