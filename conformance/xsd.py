@@ -39,7 +39,7 @@ VOSI_PATHS = (
     "/datalink/links",
 )
 
-PAGES = ("/", "/tap", "/tap/examples")
+PAGES = ("/", "/tap", "/tap/examples", "/soda/examples", "/sia/v2/examples")
 """Pages for people, which are held to be well-formed XML."""
 
 

@@ -14,7 +14,7 @@ LAYERS = """
 errors reserved lifeline compiled alive | log | catalog regions forest | tiling | moc
 result config column_list
 adql | db votable | sample | formats tablefiles | images
-auth dali literals access compression | page shapes | vosi uws
+auth dali literals access compression | page shapes | examples vosi uws
 context
 delivery resources uploads
 tap scs sia soda datalink cutout footprint anomaly portal watch

@@ -48,10 +48,12 @@ $images""")
 _IMAGES = """\
 <h2>Image search</h2>
 <p>In pyvo and other clients the SIA 2.0 URL is <code>{url}/sia/v2/query</code>
-(<a href="{url}/sia/v2/capabilities">capabilities</a>), for older ones the SIA 1.0 URL is
+(<a href="{url}/sia/v2/capabilities">capabilities</a>,
+<a href="{url}/sia/v2/examples">examples</a>), for older ones the SIA 1.0 URL is
 <code>{url}/sia/v1/query?</code> (<a href="{url}/sia/v1/capabilities">capabilities</a>). Each image has links
 (DataLink, <code>{url}/datalink/links?ID=</code>) and can be cut by circle, polygon or range
-(SODA, <code>{url}/soda/sync</code>, <a href="{url}/soda/capabilities">capabilities</a>).</p>
+(SODA, <code>{url}/soda/sync</code>, <a href="{url}/soda/capabilities">capabilities</a>,
+<a href="{url}/soda/examples">examples</a>).</p>
 <p><a class="button second" href="{url}/cutout">Cut out a piece of the sky</a></p>"""
 
 

@@ -28,6 +28,7 @@ _STANDARDS: Mapping[str, str] = {
     "availability": "ivo://ivoa.net/std/VOSI#availability",
     "tables": "ivo://ivoa.net/std/VOSI#tables-1.1",
 }
+_EXAMPLES = "ivo://ivoa.net/std/DALI#examples"
 _XSI_TYPE = f"{{{NAMESPACES['xsi']}}}type"
 _DETAILS = ("max", "min")
 
@@ -84,6 +85,11 @@ def interface(
 ) -> etree._Element:
     """An interface of a capability with its one access URL; `attributes` are `role` and `version`."""
     return E.interface({_XSI_TYPE: extension, **attributes}, E.accessURL(url, use=use))
+
+
+def examples(service_url: str) -> etree._Element:
+    """The capability of a service that has /examples (DALI 1.1, 2.3) beside its capabilities."""
+    return capability(_EXAMPLES, interface(f"{service_url}/examples", extension="vr:WebBrowser"))
 
 
 def tables(catalog: Catalog, detail: str | None = None) -> bytes:

@@ -94,6 +94,15 @@ class ImageCollection:
         """The releases that have images."""
         return tuple(table.schema for table in self._tables(None))
 
+    def first(self) -> ImageFile:
+        """One image, the same until others are published; NotFoundError: there are none."""
+        for table in self._tables(None):
+            query = f"SELECT MIN(obs_publisher_did) AS did FROM {table.qualified}"  # noqa: S608  a published name
+            found = self.by_ids([row["did"] for row in rows_of(self.database, query) if row["did"]])
+            if found:
+                return found[0]
+        raise NotFoundError("No images are published here.")
+
     def by_ids(self, ids: Sequence[str]) -> list[ImageFile]:
         """The images whose obs_publisher_did is among `ids`, in any order; IVOIDs compare without case.
 

@@ -7,18 +7,20 @@ from hashlib import blake2b
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from vo import __version__, vosi
 from vo.auth import user_of
 from vo.context import Context
 from vo.dali import ERROR_FORMS, read_params, tell_errors_as
+from vo.examples import requests_page
 from vo.images.files import file_key
 from vo.images.services import CUTOUT_PATHS, CUTOUT_STANDARDS
 from vo.resources import availability, catalog_of, check_images, context_of, xml
 from vo.soda.cuts import find_image
 from vo.soda.errors import error_text
+from vo.soda.examples import examples
 from vo.soda.query import Cutout, Request
 from vo.uws.conditional import is_known, not_modified
 from vo.uws.endpoints import uws_routes
@@ -37,6 +39,7 @@ def routes() -> list[Route]:
         *uws_routes(ASYNC),
         Route("/soda/capabilities", show_capabilities),
         Route("/soda/availability", show_availability),
+        Route("/soda/examples", show_examples),
     ]
 
 
@@ -61,13 +64,20 @@ async def show_capabilities(request: HttpRequest) -> Response:
         )
         for name, path in CUTOUT_PATHS.items()
     )
-    return xml(vosi.capabilities(f"{base}/soda", *specific))
+    return xml(vosi.capabilities(f"{base}/soda", *specific, vosi.examples(f"{base}/soda")))
 
 
 async def show_availability(request: HttpRequest) -> Response:
     """Whether the service is up."""
     check_images(await catalog_of(request))
     return await availability(request)
+
+
+async def show_examples(request: HttpRequest) -> Response:
+    """Cuts to start from (SODA 1.0, 2.3)."""
+    context, lead = context_of(request), "Pieces of one of the images here, each cut as you click."
+    shown = examples(await run_in_threadpool(context.images.first))
+    return HTMLResponse(requests_page(context.base_url(request), context.config.title, lead, shown))
 
 
 def _told(cutout: Cutout, context: Context) -> dict[str, str]:

@@ -41,14 +41,10 @@ def capabilities(base_url: str, config: Config, catalog: Catalog, *, takes_uploa
         ),
         extension="tr:TableAccess",
     )
-    examples = vosi.capability(
-        "ivo://ivoa.net/std/DALI#examples",
-        vosi.interface(f"{tap_url}/examples", extension="vr:WebBrowser"),
-    )
     return vosi.capabilities(
         tap_url,
         access,
-        examples,
+        vosi.examples(tap_url),
         endpoints=("capabilities", "availability", "tables"),
         namespaces=_TAPREGEXT,
     )

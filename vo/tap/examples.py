@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from string import Template
 import yaml
 
 from vo.catalog import Catalog, Table, quoted
+from vo.examples import xml_id
 
 _SHOWN_TABLES = 10
 """Tables that get examples of their own: nobody reads a longer list to its end."""
@@ -32,12 +32,8 @@ class Example:
 
     @property
     def id(self) -> str:
-        """The name as an XML name, by which the example is linked.
-
-        >>> Example("Stars around M 2", "", "", "").id
-        'stars-around-m-2'
-        """
-        return re.sub("[^a-z0-9_]+", "-", self.name.lower()).strip("-")
+        """The name as an XML name, by which the example is linked."""
+        return xml_id(self.name)
 
 
 def examples(catalog: Catalog) -> tuple[Example, ...]:

@@ -7,11 +7,10 @@ from string import Template
 from urllib.parse import quote
 
 from vo.catalog import Catalog, Table
+from vo.examples import document, section
 from vo.formats import FORMATS
 from vo.page import page, plain
 from vo.tap.examples import Example
-
-_VOCABULARY = "http://www.ivoa.net/rdf/examples#"
 
 _ENDPOINTS = (
     ("sync", "Ask and wait for the rows; GET or POST with QUERY, RESPONSEFORMAT, MAXREC."),
@@ -50,9 +49,8 @@ def service_page(
 
 def examples_page(base_url: str, title: str, shown: Iterable[Example]) -> str:
     """The document of /examples: DALI 1.1, 2.3, with the property `query` of TAP 1.1, 2.6."""
-    url = f"{base_url.rstrip('/')}/tap"
-    body = "\n".join(_example(example) for example in shown)
-    return page(f"Examples · {title}", _EXAMPLES.substitute(url=plain(url), vocab=_VOCABULARY, body=body))
+    lead = _LEAD.substitute(url=plain(f"{base_url.rstrip('/')}/tap"))
+    return document(title, lead, (section(example.name, _example(example)) for example in shown))
 
 
 def _formats() -> str:
@@ -77,8 +75,6 @@ def _collapsed(example: Example, url: str) -> str:
 
 def _example(example: Example) -> str:
     return _EXAMPLE.substitute(
-        id=plain(example.id),
-        name=plain(example.name),
         description=plain(example.description),
         table=plain(example.table),
         query=plain(example.query),
@@ -181,20 +177,11 @@ table = tap.run_sync("SELECT TOP 10 * FROM $table").to_table()</pre>
 <pre tabindex="0">curl $url/sync -d LANG=ADQL -d RESPONSEFORMAT=csv \\
   --data-urlencode "QUERY=SELECT TOP 10 * FROM $table"</pre>""")
 
-_EXAMPLES = Template("""\
-<header>
-<h1>Examples</h1>
-<p class="lead">Queries to start from. Run and change them on the
-<a href="$url">page of the service</a>.</p>
-</header>
-<div vocab="$vocab">
-$body
-</div>""")
+_LEAD = Template("""\
+Queries to start from. Run and change them on the
+<a href="$url">page of the service</a>.""")
 
 _EXAMPLE = Template("""\
-<section id="$id" resource="#$id" typeof="example">
-<h2 property="name">$name</h2>
 <p>$description</p>
 <pre property="query" tabindex="0">$query</pre>
-<p class="quiet">Table: <code property="table">$table</code></p>
-</section>""")
+<p class="quiet">Table: <code property="table">$table</code></p>""")
