@@ -243,6 +243,40 @@ def test_a_client_that_has_the_file_is_told_so(image_service: Service, images: T
     assert "content-encoding" not in packed.headers
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"PACKED": "1"}, {"KIND": "HEADER"}, {"PLANES": "image,weight"}], ids=str
+)
+def test_parts_of_a_file(image_service: Service, images: Table, options: dict[str, str]) -> None:
+    """A range is what it is of the whole (206), or not there (416), unless the file is another by now."""
+    url = image_service.url + SYNC
+    asked = {
+        "ID": str(images["obs_publisher_did"][0]),
+        "CIRCLE": f"{images['ra'][0]} {images['dec'][0]} 0.01",
+        **options,
+    }
+    whole = httpx.get(url, params=asked)
+    size = len(whole.content)
+    assert int(whole.headers["content-length"]) == size
+    assert whole.headers["accept-ranges"] == "bytes"
+    for condition in (whole.headers["etag"], whole.headers["last-modified"]):
+        for wanted, first, stop in (
+            ("0-79", 0, 80),
+            (f"{size - 5}-", size - 5, size),
+            ("-7", size - 7, size),
+        ):
+            headers = {"Range": f"bytes={wanted}", "If-Range": condition}
+            part = httpx.get(url, params=asked, headers=headers)
+            assert (part.status_code, part.content) == (206, whole.content[first:stop])
+            assert part.headers["content-range"] == f"bytes {first}-{stop - 1}/{size}"
+            assert part.headers["etag"] == whole.headers["etag"]
+    beyond = httpx.get(url, params=asked, headers={"Range": f"bytes={size}-"})
+    assert (beyond.status_code, beyond.content) == (416, b"")
+    assert beyond.headers["content-range"] == f"bytes */{size}"
+    other = httpx.get(url, params=asked, headers={"Range": "bytes=0-9", "If-Range": '"x"'})
+    posted = httpx.post(url, data=asked, headers={"Range": "bytes=0-9"})
+    assert [(answer.status_code, answer.content) for answer in (other, posted)] == [(200, whole.content)] * 2
+
+
 def results_of(service: Service, job: str) -> list[httpx.Response]:
     """What a job left, in its order."""
     document = etree.fromstring(service.get(f"{job}/results").content)

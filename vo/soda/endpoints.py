@@ -44,7 +44,7 @@ def routes() -> list[Route]:
 
 
 async def sync(request: HttpRequest) -> Response:
-    """One file (SODA 1.0, 2.1), or 304 if the client has it: a job on the lane `sync`, like queries."""
+    """One file (SODA 1.0, 2.1) or a part of it, or 304 if the client has it: a job on the lane `sync`."""
     tell_errors_as(request, error_text, forms=ERROR_FORMS)
     context, params = context_of(request), await read_params(request)
     cutout = Request.from_params(params).single()
@@ -81,15 +81,8 @@ async def show_examples(request: HttpRequest) -> Response:
 
 
 def _told(cutout: Cutout, context: Context) -> dict[str, str]:
-    """What tells the file from others (RFC 9110, 8.8): it depends on the image and on the request alone.
-
-    Pixels are noise, which no encoding makes much smaller: without ranges, none is tried.
-    """
+    """What tells the file from others (RFC 9110, 8.8): it depends on the image and on the request alone."""
     image = find_image(cutout.image_id, context)
     key = file_key(image.file)
     tag = blake2b(repr((__version__, key, image, cutout)).encode(), digest_size=16).hexdigest()
-    return {
-        "etag": f'"{tag}"',
-        "last-modified": formatdate(key[1] // 10**9, usegmt=True),
-        "accept-ranges": "none",
-    }
+    return {"etag": f'"{tag}"', "last-modified": formatdate(key[1] // 10**9, usegmt=True)}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from vo.context import Context
 from vo.dali import Params
@@ -23,12 +24,20 @@ _LONGEST_NAME = 60
 
 
 def execute_sync(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
-    """Judge, find, cut, write; without a pixel there is no result (SODA 1.0, 5.1)."""
+    """Judge, find, cut, write; without a pixel there is no result (SODA 1.0, 5.1).
+
+    The file is whole before it is sent: its length is known, parts of it can be had, and what is wrong with
+    any of its planes has its own status.
+    """
     run.enter(Stage.PARSE)
     cutout = Request.from_params(Params(run.job.parameters)).single()
     run.enter(Stage.EXECUTE)
-    delivered = _deliver(cutout, find_image(cutout.image_id, context), "cutout", context, sink)
-    return () if delivered is None else (delivered,)
+    made = _made(cutout, find_image(cutout.image_id, context), "cutout", context)
+    if made is None:
+        return ()
+    result, blocks = made
+    whole = tuple(blocks)
+    return (sink.deliver(replace(result, size=sum(map(len, whole))), whole, tells_errors=False),)
 
 
 def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:
@@ -51,12 +60,12 @@ def _result(
 ) -> JobResult:
     """The file of one combination, or the text in its place; other combinations may be well all the same."""
     try:
-        delivered = _deliver(cutout, known_image(cutout.image_id, images), result_id, context, sink)
+        made = _made(cutout, known_image(cutout.image_id, images), result_id, context)
+        if made is not None:
+            return sink.deliver(*made, tells_errors=False)
     except (UsageError, NotFoundError, ImageError) as error:
         return _explain(error, result_id, sink)
-    if delivered is None:
-        return _explain(UsageError(f"There are no pixels for {', '.join(cutout.terms)}."), result_id, sink)
-    return delivered
+    return _explain(UsageError(f"There are no pixels for {', '.join(cutout.terms)}."), result_id, sink)
 
 
 def _explain(error: VOError, result_id: str, sink: Sink) -> JobResult:
@@ -64,18 +73,15 @@ def _explain(error: VOError, result_id: str, sink: Sink) -> JobResult:
     return sink.deliver(result, [error_text(error)[1]], tells_errors=False)
 
 
-def _deliver(
-    cutout: Cutout, image: ImageFile, result_id: str, context: Context, sink: Sink
-) -> JobResult | None:
-    """The file, written; None where the image has nothing of it."""
+def _made(
+    cutout: Cutout, image: ImageFile, result_id: str, context: Context
+) -> tuple[JobResult, Iterator[bytes]] | None:
+    """The file, to be written piece by piece; None where the image has nothing of it."""
     cuts, form = cuts_of(cutout, image, context), cutout.form
     if not cuts:
         return None
-    return sink.deliver(
-        JobResult(result_id, _file_name(image, result_id, packed=form.packed), form.media_type),
-        stamp(cuts, packed=form.packed, header_only=form.header_only),
-        tells_errors=False,
-    )
+    result = JobResult(result_id, _file_name(image, result_id, packed=form.packed), form.media_type)
+    return result, stamp(cuts, packed=form.packed, header_only=form.header_only)
 
 
 def _file_name(image: ImageFile, result_id: str, *, packed: bool) -> str:

@@ -84,7 +84,8 @@ class SyncResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, unless the client leaves first."""
         is_about(self._job)
-        self._asked = Headers(scope=scope)
+        if scope["method"] == "GET":  # a range that comes with another method is ignored (RFC 9110, 14.2)
+            self._asked = Headers(scope=scope)
         answer = asyncio.create_task(self._answer(send))
         departure = asyncio.create_task(_departure(receive))
         try:
