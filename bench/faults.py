@@ -32,6 +32,7 @@ import httpx
 import psutil
 from redis import Redis
 
+from vo.jobs import LANES
 from vo.worker import warm_up
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -46,6 +47,7 @@ BOUNDLESS = "SELECT a.* FROM sim1.main AS a, sim1.main AS b"
 FINAL = {"COMPLETED", "ERROR", "ABORTED"}
 QUICK = {"VO_LEASE_S": "5", "VO_SWEEP_INTERVAL_S": "2", "VO_LOG_FORMAT": "json"}
 USER = "X-User"
+_PARTS = ("vo web", *(f"vo {lane}" for lane in LANES))
 MIB = 1 << 20
 
 
@@ -168,7 +170,7 @@ def paused_redis(data: Path) -> str:
     with _case(data, VO_LEASE_S="30") as case:
         for _ in range(8):
             case.submit(SECOND)
-        (redis,) = [p for p in case.service.processes() if any("state.sock" in word for word in p.cmdline())]
+        (redis,) = [p for p in case.service.processes("redis-server") if any("state.sock" in word for word in p.cmdline())]
         redis.send_signal(signal.SIGSTOP)
         try:
             began = time.monotonic()
@@ -196,7 +198,7 @@ def kill_storm(data: Path) -> str:
         while time.monotonic() < deadline:
             with suppress(httpx.HTTPError, KeyError):
                 case.submit(chance.choice((TRIVIAL, SECOND)), url=chance.choice(urls))
-            victims = [p for p in case.service.processes("vo.cli") if {"web", "worker"} & set(p.cmdline())]
+            victims = case.service.processes(*_PARTS)
             victims += [p for other in others for p in other.processes()]
             killed += _kill(chance.choice(victims))
             for other in others:
@@ -353,7 +355,7 @@ def slow_reader(data: Path) -> str:
 
 def _resident(case: Case) -> Mapping[int, int]:
     """The memory of the web server and of all workers."""
-    return {process.pid: process.memory_info().rss for process in case.service.processes("vo.cli")}
+    return {process.pid: process.memory_info().rss for process in case.service.processes(*_PARTS)}
 
 
 SCENARIOS = {

@@ -93,7 +93,7 @@ def _rate(database: Database) -> None:
 
 def _memory(supervisor: psutil.Process) -> None:
     """Resident memory of web and sync worker while a result many times the relay's bound passes slowly."""
-    watched = [p for p in supervisor.children(recursive=True) if {"web", "sync"} & set(p.cmdline())]
+    watched = [p for p in supervisor.children(recursive=True) if p.name() in ("vo web", "vo sync")]
     client = http.client.HTTPConnection("127.0.0.1", PORT)
     fetch(client, WHOLE)
     before = {p.pid: p.memory_info().rss for p in watched}

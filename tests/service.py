@@ -65,10 +65,12 @@ class Service:
             time.sleep(0.05)
         return phase
 
-    def processes(self, *words: str) -> list[psutil.Process]:
-        """The processes below the supervisor whose command line has all `words`, children of pools last."""
+    def processes(self, *names: str) -> list[psutil.Process]:
+        """The processes below the supervisor of those names, children of pools last; there is one at least."""
         below = psutil.Process(self.process.pid).children(recursive=True)
-        return [process for process in below if is_alive(process) and set(words) <= set(process.cmdline())]
+        found = [process for process in below if is_alive(process) and process.name() in names]
+        assert found, f"no process is called {names}"
+        return found
 
     def stop(self) -> int:
         """End it as an operator does; the exit status."""

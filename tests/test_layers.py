@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "vo"
 
 LAYERS = """
-errors reserved lifeline compiled alive | log | catalog regions forest | tiling | moc
+errors reserved lifeline compiled alive | log | supervisor catalog regions forest | tiling | moc
 result config column_list
 adql | db votable | sample | formats tablefiles | images
 auth dali literals access compression | page shapes | examples vosi uws
@@ -21,7 +21,7 @@ tap scs sia soda datalink cutout footprint anomaly portal watch
 jobs
 sweep
 home | status | door
-app worker serve check
+app worker check | serve
 load
 cli
 """

@@ -64,17 +64,19 @@ def test_a_second_one_is_refused(service: Service) -> None:
 def test_a_child_that_dies_is_started_again(own_data: Path) -> None:
     """Kill -9 on each part in turn: the service answers again, and jobs run."""
     with serving(own_data) as service:
-        for words in (("web",), ("worker", "sync"), ("worker", "query"), ("sweep",)):
-            victim = service.processes("vo.cli", *words)[0]
+        for name in ("vo web", "vo sync", "vo query", "vo sweep"):
+            victim = service.processes(name)[0]
             victim.kill()
-            _await(lambda: _replaced(service, words, victim))  # noqa: B023  called at once
+            _await(lambda: _replaced(service, name, victim))  # noqa: B023  called at once
             _await(lambda: _answers(service))
         job = service.start_job("SELECT TOP 1 ra FROM sim1.main")
         assert service.await_phase(job, "COMPLETED", "ERROR") == "COMPLETED"
 
 
-def _replaced(service: Service, words: tuple[str, ...], victim: psutil.Process) -> bool:
-    return any(process.pid != victim.pid for process in service.processes("vo.cli", *words))
+def _replaced(service: Service, name: str, victim: psutil.Process) -> bool:
+    """Whether the supervisor has another child of that name."""
+    children = psutil.Process(service.process.pid).children()
+    return any(is_alive(child) and child.name() == name and child != victim for child in children)
 
 
 def test_jobs_survive_the_death_of_redis(own_data: Path) -> None:
@@ -84,7 +86,7 @@ def test_jobs_survive_the_death_of_redis(own_data: Path) -> None:
         service.await_phase(job, "COMPLETED")
         before = service.get(f"{job}/results/result").content
         time.sleep(1.2)  # the file is synced every second
-        [redis] = [p for p in service.processes() if "state.sock" in " ".join(p.cmdline())]
+        [redis] = [p for p in service.processes("redis-server") if "state.sock" in " ".join(p.cmdline())]
         redis.kill()
         _await(lambda: _answers(service))
         assert service.get(f"{job}/results/result").content == before
@@ -117,7 +119,7 @@ def test_a_lost_worker_costs_its_job_one_more_start(own_data: Path) -> None:
         starts = set()
         while service.await_phase(job, "EXECUTING", "ERROR") == "EXECUTING":
             starts.add(_started(service, job))
-            for process in service.processes("vo.cli", "worker", "query"):
+            for process in service.processes("vo query"):
                 process.kill()
             _await(lambda: service.phase(job) == "ERROR" or _started(service, job) not in starts)
         assert len(starts) == 2
@@ -132,7 +134,7 @@ def test_a_lost_worker_breaks_the_connection_of_its_client(own_data: Path) -> No
             assert answer.status_code == 200
             blocks = answer.iter_bytes()
             next(blocks)
-            for process in service.processes("vo.cli", "worker", "sync"):
+            for process in service.processes("vo sync"):
                 process.kill()
             with pytest.raises(httpx.RemoteProtocolError):
                 for _ in blocks:
@@ -147,7 +149,7 @@ def test_a_web_server_lost_in_mid_stream_frees_the_worker(own_data: Path) -> Non
         with httpx.stream("GET", f"{service.url}/tap/sync", params=whole, timeout=60) as answer:
             blocks = answer.iter_bytes()
             next(blocks)
-            [web] = service.processes("vo.cli", "web")
+            [web] = service.processes("vo web")
             web.kill()
             with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
                 for _ in blocks:

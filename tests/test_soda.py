@@ -357,7 +357,7 @@ def odd(image_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def test_broken_files_are_told_and_harm_nobody(odd: Service) -> None:
     """Cut short, no FITS, missing, without a projection: an error that says so; the worker goes on."""
-    workers = {process.pid for process in odd.processes("celery", "sync")}
+    workers = {process.pid for process in odd.processes("vo sync")}
     by_file = sorted(images_of(odd), key=lambda image: str(image["path"]))
     words = ["broken", "FITS", "cannot be opened", "is of no use"]
     asked = [
@@ -370,7 +370,7 @@ def test_broken_files_are_told_and_harm_nobody(odd: Service) -> None:
         assert word in answer.text
         assert str(odd.data) not in answer.text
     assert opened(odd.get(SYNC, **asked[-1]))
-    assert {process.pid for process in odd.processes("celery", "sync")} == workers
+    assert {process.pid for process in odd.processes("vo sync")} == workers
 
     job = started(odd, ID=[each["ID"] for each in asked], CIRCLE="0 0 180", KIND="HEADER")
     assert odd.await_phase(job, "COMPLETED", "ERROR") == "COMPLETED"

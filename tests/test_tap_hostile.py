@@ -15,12 +15,12 @@ TABLES = (("stars", "sim1.main"), ("extra", "sim1.tile_info"))
 @pytest.mark.parametrize("name", [name for name in HOSTILE if name != "surrogate"])  # no UTF-8 has it
 def test_monsters_are_refused_and_workers_live_on(service: Service, name: str) -> None:
     """An error document that is valid, and the same processes as before."""
-    workers = {process.pid for process in service.processes("celery")}
+    workers = {process.pid for process in service.processes("vo sync")}
     answer = service.post("/tap/sync", LANG="ADQL", QUERY=HOSTILE[name])
     assert answer.status_code in (400, 413)
     [status, *_] = parse(io.BytesIO(answer.content)).resources[0].infos
     assert (status.name, status.value) == ("QUERY_STATUS", "ERROR")
-    assert {process.pid for process in service.processes("celery")} == workers
+    assert {process.pid for process in service.processes("vo sync")} == workers
     assert service.sync("SELECT COUNT(*) FROM sim1.tile_info", FORMAT="csv").status_code == 200
 
 

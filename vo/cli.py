@@ -6,9 +6,7 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +32,7 @@ from vo.load import (
 from vo.load import describe as describe_file
 from vo.sample import write_images, write_sample, write_tile_list
 from vo.serve import serve, state_url_of
-from vo.sweep import sweep
+from vo.sweep import sweep, sweep_every
 from vo.tap.schema import describe
 from vo.watch import command as watching
 from vo.worker import run_worker
@@ -249,21 +247,10 @@ def _worker(options: argparse.Namespace, config: Config) -> None:
 
 def _sweep(options: argparse.Namespace, config: Config) -> None:
     start(config)
+    if options.every is not None:
+        sweep_every(config, options.every)
     with open_context(config, describe) as context:
-        while True:
-            try:
-                swept = sweep(context)
-                if options.every is None:
-                    _say(f"{swept}\n")
-                elif swept:
-                    log.logger(__name__).info("swept", **asdict(swept))
-            except VOError as error:
-                if options.every is None:
-                    raise
-                log.logger(__name__).warning("the sweep came to nothing", error=str(error))
-            if options.every is None:
-                return
-            time.sleep(options.every)
+        _say(f"{sweep(context)}\n")
 
 
 def _say(text: str) -> None:

@@ -12,13 +12,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _OWN, _LOCK, _SETTLED_S = "process-", "lock", 60
 
 
 def end_with_parent(number: int = signal.SIGKILL) -> None:
     """Have the kernel (Linux) send this process the signal when its parent dies, even by kill -9."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+
+
+def name_process(name: str) -> None:
+    """Have `ps -e` and `top` show this process by that name, of which the kernel (Linux) keeps 15 bytes."""
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode())
 
 
 @contextmanager

@@ -10,77 +10,35 @@ import fcntl
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from redis import Redis
 from redis.exceptions import RedisError
 
+from vo.app import run_web
 from vo.catalog import Catalog
-from vo.config import Config, variable
+from vo.check import start
+from vo.config import Config
 from vo.context import open_database
 from vo.errors import ConfigError
 from vo.jobs import LANES
 from vo.lifeline import end_with_parent
-from vo.log import logger
+from vo.supervisor import GRACE_S, Child, apart, restart_dead, stop_in_order
+from vo.sweep import sweep_every
 from vo.tap.schema import describe
-
-GRACE_S = 3.0
-"""Seconds that a child has to end by itself before it is killed; a worker has more, to drain."""
-
-STEADY_S = 10.0
-"""A child that lived this long is restarted at once; others wait longer each time."""
+from vo.worker import run_worker, warm_up
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  the directory made there is ours alone
-
-log = logger(__name__)
-
-
-@dataclass
-class _Child:
-    """One supervised process; `rank` orders the shutdown, lowest first."""
-
-    name: str
-    command: list[str]
-    rank: int
-    environment: Mapping[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
-    started: float = 0.0
-    delay_s: float = 0.0
-    tie: Callable[[], None] = end_with_parent
-    grace_s: float = GRACE_S
-
-    def start(self) -> None:
-        self.started = time.monotonic()
-        # Its own session, so that the whole group of a Celery pool can be ended, and a tie to the
-        # supervisor, so that nothing is left should that be killed.
-        self.process = subprocess.Popen(  # noqa: S603  our own programs only
-            self.command,
-            env={**os.environ, **self.environment},
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=self.tie,  # noqa: PLW1509  no thread runs in the supervisor
-        )
-
-    def signal_group(self, number: int) -> None:
-        if self.process is not None:
-            try:
-                os.killpg(self.process.pid, number)
-            except ProcessLookupError:
-                log.debug("a child has ended already", child=self.name)
-
-    def is_running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
 
 
 def serve(config: Config, on_ready: Callable[[Catalog], object]) -> None:
@@ -99,7 +57,7 @@ def serve(config: Config, on_ready: Callable[[Catalog], object]) -> None:
         _supervise(children, served, on_ready)
 
 
-def _supervise(children: list[_Child], config: Config, on_ready: Callable[[Catalog], object]) -> None:
+def _supervise(children: list[Child], config: Config, on_ready: Callable[[Catalog], object]) -> None:
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: stopping.append(received))
@@ -109,53 +67,25 @@ def _supervise(children: list[_Child], config: Config, on_ready: Callable[[Catal
         while not stopping:
             if not is_ready and _answers(config):
                 is_ready = True
-                on_ready(_published(config))
-            _restart_dead(children)
+                apart(lambda: on_ready(_published(config)))
+            restart_dead(children)
             time.sleep(0.1)
     finally:
-        _stop_in_order(children)
+        stop_in_order(children)
 
 
-def _start_in_order(children: list[_Child], config: Config, stopping: list[int]) -> None:
+def _start_in_order(children: list[Child], config: Config, stopping: list[int]) -> None:
     for child in children:
         if not child.name.startswith("redis"):
             break
         child.start()
     for url in (config.state_url, config.relay_url):
         _await_redis(url)
+    start(config)
+    warm_up()
     for child in children:
         if child.process is None and not stopping:
             child.start()
-
-
-def _restart_dead(children: list[_Child]) -> None:
-    now = time.monotonic()
-    for child in children:
-        if child.is_running() or now - child.started < child.delay_s:
-            continue
-        code = child.process.returncode if child.process else None
-        if child.delay_s == 0 or now - child.started > STEADY_S:
-            child.delay_s = 0.5
-        else:
-            child.delay_s = min(30.0, child.delay_s * 2)
-        log.error("a child ended and is started again", child=child.name, code=code)
-        child.signal_group(signal.SIGKILL)  # what is left of a pool whose parent died
-        child.start()
-
-
-def _stop_in_order(children: list[_Child]) -> None:
-    for rank in sorted({child.rank for child in children}):
-        group = [child for child in children if child.rank == rank]
-        for child in group:
-            if child.is_running() and child.process is not None:
-                child.process.terminate()
-        deadline = time.monotonic() + max(child.grace_s for child in group)
-        while any(child.is_running() for child in group) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        for child in group:
-            child.signal_group(signal.SIGKILL)
-            if child.process is not None:
-                child.process.wait()
 
 
 def _with_own_redis(config: Config, run_dir: Path) -> Config:
@@ -174,7 +104,7 @@ def _memory_dir() -> str | None:
     return str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None
 
 
-def _redis_children(config: Config, run_dir: Path) -> list[_Child]:
+def _redis_children(config: Config, run_dir: Path) -> list[Child]:
     state_dir = config.data_dir / "redis"
     state_dir.mkdir(exist_ok=True)
     common = [redis_server(), "--port", "0", "--save", "", "--loglevel", "notice", "--daemonize", "no"]
@@ -184,9 +114,13 @@ def _redis_children(config: Config, run_dir: Path) -> list[_Child]:
         arguments += ["--logfile", f"{state_dir}/{name}.log"]
     bounded = ["--maxmemory", "512mb", "--maxmemory-policy", "noeviction"]
     return [
-        _Child("redis-state", [*common, *state], rank=2, tie=_end_gently),
-        _Child("redis-relay", [*common, *relay, *bounded], rank=2),
+        _redis_child("redis-state", [*common, *state], tie=_end_gently),
+        _redis_child("redis-relay", [*common, *relay, *bounded]),
     ]
+
+
+def _redis_child(name: str, command: list[str], **options: Any) -> Child:
+    return Child(name, partial(os.execv, command[0], command), rank=2, **options)
 
 
 def _end_gently() -> None:
@@ -194,34 +128,15 @@ def _end_gently() -> None:
     end_with_parent(signal.SIGTERM)
 
 
-def _service_children(config: Config) -> list[_Child]:
-    environment = {variable(name): str(getattr(config, name)) for name in config.__slots__}
-    vo = [sys.executable, "-m", "vo.cli"]
+def _service_children(config: Config) -> list[Child]:
     drain_s = config.drain_s + config.stop_grace_s
     return [
         *(
-            _Child(
-                f"worker-{lane}",
-                [*vo, "worker", "--lane", lane],
-                rank=1,
-                environment=environment,
-                grace_s=drain_s + GRACE_S,
-            )
+            Child(f"vo {lane}", partial(run_worker, config, lane), rank=1, grace_s=drain_s + GRACE_S)
             for lane in LANES
         ),
-        _Child(
-            "web",
-            [*vo, "web"],
-            rank=0,
-            environment=environment,
-            grace_s=config.leave_s + config.drain_s + GRACE_S,
-        ),
-        _Child(
-            "sweep",
-            [*vo, "sweep", "--every", str(config.sweep_interval_s)],
-            rank=0,
-            environment=environment,
-        ),
+        Child("vo web", partial(run_web, config), rank=0, grace_s=config.leave_s + config.drain_s + GRACE_S),
+        Child("vo sweep", partial(sweep_every, config, config.sweep_interval_s), rank=0),
     ]
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 from redis.exceptions import RedisError
 
 from vo.anomaly.shelf import Shelf
-from vo.context import Context
-from vo.errors import ConflictError, LeaseLostError, NotFoundError, TransientError
+from vo.config import Config
+from vo.context import Context, open_context
+from vo.errors import ConflictError, LeaseLostError, NotFoundError, TransientError, VOError
 from vo.footprint.map_cache import MapCache
 from vo.jobs import LANES, SHARED_LANES, call_if_needed, clear_shards, ended, hand_back
 from vo.lifeline import remove_abandoned
 from vo.log import about, logger
+from vo.tap.schema import describe
 from vo.uws.files import SENT
 from vo.uws.job import Job, JobError, Phase
 from vo.uws.relay import end_forgotten_keys, slot_files
@@ -67,6 +71,18 @@ def sweep(context: Context) -> Swept:
     swept.destroyed += Shelf(context.config).remove_expired(datetime.now(UTC))
     swept.orphans = _remove_orphans(context)
     return swept
+
+
+def sweep_every(config: Config, pause_s: float) -> NoReturn:
+    """Sweep again and again; what cannot be reached now is tried at the next turn."""
+    with open_context(config, describe) as context:
+        while True:
+            try:
+                if swept := sweep(context):
+                    log.info("swept", **asdict(swept))
+            except VOError as error:
+                log.warning("the sweep came to nothing", error=str(error))
+            time.sleep(pause_s)
 
 
 def _mend(job: Job, context: Context, swept: Swept) -> None:
