@@ -170,7 +170,8 @@ def paused_redis(data: Path) -> str:
     with _case(data, VO_LEASE_S="30") as case:
         for _ in range(8):
             case.submit(SECOND)
-        (redis,) = [p for p in case.service.processes("redis-server") if any("state.sock" in word for word in p.cmdline())]
+        servers = case.service.processes("redis-server")
+        (redis,) = [p for p in servers if any("state.sock" in word for word in p.cmdline())]
         redis.send_signal(signal.SIGSTOP)
         try:
             began = time.monotonic()

@@ -66,7 +66,7 @@ class Service:
         return phase
 
     def processes(self, *names: str) -> list[psutil.Process]:
-        """The processes below the supervisor of those names, children of pools last; there is one at least."""
+        """Those below the supervisor that have one of the names, children of pools last; at least one."""
         below = psutil.Process(self.process.pid).children(recursive=True)
         found = [process for process in below if is_alive(process) and process.name() in names]
         assert found, f"no process is called {names}"

@@ -61,6 +61,15 @@ def test_a_second_one_is_refused(service: Service) -> None:
     assert f"process {service.process.pid}" in refused.stderr
 
 
+def test_a_port_that_is_taken(service: Service, tmp_path: Path) -> None:
+    """Nothing is started, for whoever listens there would answer in its place."""
+    port = service.url.rpartition(":")[2]
+    refused = _vo("serve", "--data", str(tmp_path / "new"), "--port", port)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"Port {port} of 127.0.0.1" in refused.stderr
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_child_that_dies_is_started_again(own_data: Path) -> None:
     """Kill -9 on each part in turn: the service answers again, and jobs run."""
     with serving(own_data) as service:

