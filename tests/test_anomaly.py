@@ -196,6 +196,43 @@ def test_planted_oddities_are_found(service: Service) -> None:
     assert len(hits) / len(planted) > 5 * 0.02
 
 
+CROWDS = "name,x,y,w\n" + "".join(
+    f"{crowd}{i},{9 * (crowd == 'b') + (i % 17) / 10},{(i * i % 23) / 10},{weight if i else ''}\n"
+    for crowd, weight in (("a", 2), ("b", 0))
+    for i in range(300)
+)
+"""Two crowds of points, of which one has no weight; the first of each has none either."""
+
+
+def _crowds(service: Service, **params: str) -> tuple[list[dict[str, str]], dict[str, Any], bytes]:
+    """The rows, the summary and the model of a run on two crowds."""
+    wanted = {"FEATURES": "x, y", "ID": "name", "RESPONSEFORMAT": "csv", "NTREES": "40", "SAMPLE_SIZE": "64"}
+    job = run(service, files={"t": CROWDS.encode()}, UPLOAD="t,param:t", **wanted, **params)
+    told: dict[str, Any] = json.loads(result(service, job, "summary"))
+    return read_csv(result(service, job)), told, result(service, job, "model")
+
+
+def test_objects_count_by_their_weight(service: Service) -> None:
+    """What has no weight is scored, but no tree grows from it, so a crowd of such objects is strange."""
+    (rows, told, _), (plain, plainly_told, _) = (
+        _crowds(service, **params) for params in ({"WEIGHT": "w * 3"}, {})
+    )
+    ahead, even = (
+        np.subtract(*(np.mean([float(row["score"]) for row in each if row["name"][0] == c]) for c in "ba"))
+        for each in (rows, plain)
+    )
+    assert len(rows) == 600
+    assert ahead > 0.1 > 5 * abs(even)
+    assert (told["without_weight"], told["parameters"]["WEIGHT"]) == (301, "w * 3")
+    assert (plainly_told["without_weight"], "WEIGHT" in plainly_told["parameters"]) == (0, False)
+
+
+def test_equal_weights_make_no_difference(service: Service) -> None:
+    """A weight that is the same for all makes the model that no weight makes, and another one another."""
+    models = [_crowds(service, **params)[2] for params in ({}, {"WEIGHT": "x - x + 4"}, {"WEIGHT": "x + 1"})]
+    assert models[0] == models[1] != models[2]
+
+
 BAD: tuple[tuple[dict[str, str], str], ...] = (
     ({}, "QUERY is missing"),
     ({"QUERY": "SELECT nothing FROM sim1.main"}, "nothing"),
@@ -216,6 +253,14 @@ BAD: tuple[tuple[dict[str, str], str], ...] = (
     ({"QUERY": "SELECT * FROM sim1.main WHERE ra > 400", "FEATURES": "ra"}, "QUERY has no rows"),
     ({"QUERY": "SELECT TOP 1 * FROM sim1.main", "FEATURES": "ra"}, "the same in every row"),
     ({"QUERY": "SELECT tilename FROM sim1.main"}, "Name some columns in FEATURES"),
+    ({"QUERY": QUERY, "WEIGHT": "mag_auto_q"}, "WEIGHT: mag_auto_q"),
+    ({"QUERY": QUERY, "WEIGHT": "tilename"}, "WEIGHT: weight is of type char and must be a number"),
+    ({"QUERY": QUERY, "WEIGHT": "ra, dec"}, "WEIGHT must be one expression, and is 2"),
+    ({"QUERY": QUERY, "WEIGHT": "ra) FROM sim1.main --"}, "WEIGHT: "),
+    ({"QUERY": QUERY, "WEIGHT": "1"}, "It would be the same for all"),
+    ({"QUERY": QUERY, "WEIGHT": "dec", "FEATURES": "ra"}, "in some row and must not be negative"),
+    ({"QUERY": QUERY, "WEIGHT": "ra * 0", "FEATURES": "ra"}, "WEIGHT is above 0 in 0 of the rows"),
+    ({"QUERY": QUERY, "WEIGHT": "ra", "MODEL": "some"}, "WEIGHT and MODEL exclude each other"),
     ({"QUERY": QUERY, "EXTENSION": "2", "FEATURES": "ra, dec"}, "allow at most 1"),
     ({"QUERY": QUERY, "EXTENSION": "some"}, "EXTENSION"),
     ({"QUERY": QUERY, "NTREES": "0"}, "ntrees is 0"),

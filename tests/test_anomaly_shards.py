@@ -21,6 +21,7 @@ from service import Service, serving
 PARAMS = {
     "QUERY": "SELECT * FROM sim1.main",
     "FEATURES": "mag_auto_g - mag_auto_r AS g_r, mag_auto_r - mag_auto_i AS r_i, mag_auto_i",
+    "WEIGHT": "30 - mag_auto_i",
     "RESPONSEFORMAT": "csv",
     "MAXREC": "30000",
     "NTREES": "1500",

@@ -23,7 +23,7 @@ def _same(one: Sample, other: Sample) -> bool:
     counts = [(part.n_offered, part.n_usable, part.n_missing.tolist()) for part in (one, other)]
     arrays = all(
         np.array_equal(getattr(one, name), getattr(other, name), equal_nan=name == "columns")
-        for name in ("columns", "ids", "waits")
+        for name in ("columns", "ids", "waits", "weights")
     )
     return arrays and counts[0] == counts[1]
 

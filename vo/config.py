@@ -45,7 +45,9 @@ class Config:
     sync_memory_mb: int = _setting(3_072, "Megabytes of a process of the lane; DuckDB gets two thirds.")
     query_memory_mb: int = _setting(3_072, "Megabytes of a process of the lane; DuckDB gets two thirds.")
     cutout_memory_mb: int = _setting(2_048, "Megabytes of a process of the lane; DuckDB gets two thirds.")
-    anomaly_memory_mb: int = _setting(4_096, "Megabytes of a process of the lane; DuckDB gets two thirds.")
+    anomaly_memory_mb: int = _setting(
+        4_096, "Megabytes of a process of the lane; DuckDB gets a third to read, a third to rank."
+    )
     anomaly_threads: int = _setting(2, "Threads with which a process of the `anomaly` lane scores.")
     anomaly_part_rows: int = _setting(
         983_040,

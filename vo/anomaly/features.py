@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from vo.adql import check
@@ -27,10 +27,11 @@ _NAME_LENGTH = 60
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A number of each row: ADQL on the columns of QUERY, and the name it goes by."""
+    """A number of each row: ADQL on the columns of QUERY, the name it goes by, where it was sent."""
 
     name: str
     expression: str
+    parameter: str = field(default="FEATURES", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Selection:
     """What is read: `columns` are the `carried` ones, which name and place a row, and then the features.
 
     `position` are the places of longitude and latitude among them, in degrees; None: there are none.
-    `asked` are the features as expressions.
+    `asked` are the features as expressions. `weighted` selections have one more column, the weight.
     """
 
     adql: str
@@ -47,11 +48,17 @@ class Selection:
     ids: tuple[str, ...]
     position: tuple[int, int] | None
     asked: tuple[Feature, ...] = ()
+    weighted: bool = False
 
     @property
     def features(self) -> tuple[str, ...]:
         """The names of the features."""
         return tuple(column.name for column in self.columns[self.carried :])
+
+    @property
+    def width(self) -> int:
+        """How many columns are read."""
+        return len(self.columns) + self.weighted
 
 
 def parsed_features(values: Sequence[str]) -> tuple[Feature, ...]:
@@ -67,6 +74,16 @@ def parsed_features(values: Sequence[str]) -> tuple[Feature, ...]:
         if count > 1:
             raise UsageError(f"FEATURES names {name} {count} times.", hint="Name them apart by AS.")
     return found
+
+
+def parsed_weight(text: str | None) -> Feature | None:
+    """The weight of a row: one column or expression, like a feature."""
+    if text is None or not text.strip():
+        return None
+    found = list(_listed(text, "WEIGHT"))
+    if len(found) > 1:
+        raise UsageError(f"WEIGHT must be one expression, and is {len(found):,}.")
+    return Feature("weight", found[0].expression, "WEIGHT")
 
 
 def parsed_names(values: Sequence[str], parameter: str) -> tuple[str, ...]:
@@ -94,27 +111,36 @@ def _listed(text: str, parameter: str) -> Iterator[Feature]:
         if token.kind == "end" or (token.kind == "operator" and token.value == "," and not depth):
             if place == begun:
                 raise UsageError(f"{parameter}: something is missing in {text[:60]!r}.")
-            yield _feature(text, tokens[begun:place], token.start)
+            yield _feature(text, tokens[begun:place], token.start, parameter)
             begun = place + 1
 
 
-def _feature(text: str, tokens: Sequence[Token], end: int) -> Feature:
+def _feature(text: str, tokens: Sequence[Token], end: int, parameter: str) -> Feature:
     named = len(tokens) > 2 and tokens[-2].kind == "word" and tokens[-2].value == "AS"  # noqa: PLR2004
     last = tokens[-2].start if named else end
     expression = text[tokens[0].start : last].strip()
     if named or len(tokens) == 1:
-        return Feature(_spelled(tokens[-1]), expression)
+        return Feature(_spelled(tokens[-1], parameter), expression)
     name = re.sub(r"\W+", "_", expression).strip("_")[:_NAME_LENGTH]
     return Feature(name if name[:1].isalpha() else f"f_{name}", expression)
 
 
-def _spelled(token: Token) -> str:
+def _spelled(token: Token, parameter: str) -> str:
     if token.kind not in ("word", "delimited"):
-        raise UsageError(f"FEATURES: {token.text[:40]!r} is no column.", hint="It would be the same for all.")
+        raise UsageError(
+            f"{parameter}: {token.text[:40]!r} is no column.", hint="It would be the same for all."
+        )
     return token.value if token.kind == "delimited" else token.text
 
 
-def selection(query: str, features: Sequence[Feature], ids: Sequence[str], catalog: Catalog) -> Selection:
+def selection(
+    query: str,
+    features: Sequence[Feature],
+    ids: Sequence[str],
+    catalog: Catalog,
+    *,
+    weight: Feature | None = None,
+) -> Selection:
     """The selection that QUERY and its parameters ask for; what is wrong with any of them is told by name.
 
     Without FEATURES, the measured numbers of QUERY are taken; without ID, what its UCDs call an identifier.
@@ -125,15 +151,16 @@ def selection(query: str, features: Sequence[Feature], ids: Sequence[str], catal
     carried = tuple(dict.fromkeys((*named, *position)))
     chosen = tuple(features) or _measured(columns, [column.name for column in carried])
     _check_known(chosen, columns)
-    adql = _wrapped(query, carried, chosen)
+    terms = (*chosen, weight) if weight else chosen
+    adql = _wrapped(query, carried, terms)
     try:
         made = check(adql, catalog)
     except QueryError:
-        raise _first_fault(query, chosen, catalog) from None
+        raise _first_fault(query, terms, catalog) from None
     numbers = [
-        replace(_number(column), name=feature.name)
-        for feature, column in zip(chosen, made[len(carried) :], strict=True)
-    ]
+        replace(_number(column, feature.parameter), name=feature.name)
+        for feature, column in zip(terms, made[len(carried) :], strict=True)
+    ][: len(chosen)]
     return Selection(
         adql,
         (*carried, *numbers),
@@ -141,6 +168,7 @@ def selection(query: str, features: Sequence[Feature], ids: Sequence[str], catal
         tuple(column.name for column in named),
         (carried.index(position[0]), carried.index(position[1])) if position else None,
         chosen,
+        weight is not None,
     )
 
 
@@ -177,8 +205,8 @@ def _first_fault(query: str, features: Sequence[Feature], catalog: Catalog) -> U
             check(_wrapped(query, (), [feature]), catalog)
         except QueryError as error:
             told = error.problems[0]
-            hint = told.suggestion or "Features are expressions of the columns of QUERY."
-            return UsageError(f"FEATURES: {feature.expression[:80]}: {told.message}.", hint=hint)
+            hint = told.suggestion or "It must be an expression of the columns of QUERY."
+            return UsageError(f"{feature.parameter}: {feature.expression[:80]}: {told.message}.", hint=hint)
     return UsageError("FEATURES and QUERY together are too complicated.", hint="Name fewer features.")
 
 
@@ -194,10 +222,10 @@ def _check_known(features: Sequence[Feature], columns: Sequence[Column]) -> None
         )
 
 
-def _number(column: Column) -> Column:
+def _number(column: Column, parameter: str) -> Column:
     if not column.is_numeric:
         raise UsageError(
-            f"FEATURES: {column.name} is of type {column.datatype} and must be a number.",
+            f"{parameter}: {column.name} is of type {column.datatype} and must be a number.",
             hint="CAST it, or leave it out.",
         )
     return Column(column.name, "double", unit=column.unit, ucd=column.ucd, description=column.description)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from vo.anomaly.plan import Plan
 from vo.anomaly.ranking import Ranking
-from vo.anomaly.read import carried_names, feature_names, values_of
+from vo.anomaly.read import WEIGHT, carried_names, feature_names, values_of
 from vo.errors import UsageError
 from vo.forest.contributions import contributions
 from vo.forest.detector import Detector
@@ -97,6 +97,11 @@ class Outcome:
         selection = self.plan.selection
         ids = [f"c{place}" for place, column in enumerate(selection.columns) if column.name in selection.ids]
         return self.ranked.repeated(ids[: len(selection.ids)]) if ids else 0
+
+    @property
+    def weightless(self) -> int:
+        """How many rows no tree could grow from, as they have no weight."""
+        return self.ranked.weightless(WEIGHT) if self.plan.selection.weighted else 0
 
     @property
     def names(self) -> list[str]:

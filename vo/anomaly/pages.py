@@ -21,6 +21,7 @@ _PARAMETERS = (
     ("QUERY", "ADQL whose rows are the objects. UPLOAD brings tables along, as in TAP."),
     ("FEATURES", "Columns or expressions of them that the forest looks at: mag_auto_g - mag_auto_r AS g_r."),
     ("ID", "The columns that name an object; without it, what the UCDs call an identifier."),
+    ("WEIGHT", "A column or expression: how much an object counts when objects are drawn for trees."),
     ("NTREES, SAMPLE_SIZE", f"The trees ({USUAL.ntrees}), and objects for each ({USUAL.sample_size})."),
     ("EXTENSION", "Features in a cut, less one: 0 is the isolation forest, full (or nothing) all of them."),
     ("DEPTH_LIMIT, SEED", "How deep a tree may grow; another seed makes another forest."),
@@ -97,6 +98,8 @@ $features</textarea>
 <div><label for="sample">Sample of a tree</label>
 <input id="sample" name="SAMPLE_SIZE" type="number" min="2" value="$sample_size" /></div>
 <div><label for="scaling">Scaling</label><select id="scaling" name="SCALING">$scalings</select></div>
+<div><label for="weight">Weight</label>
+<input id="weight" name="WEIGHT" type="text" spellcheck="false" placeholder="all the same" /></div>
 <div><label for="top">Anomalies</label>
 <input id="top" name="TOP" type="number" min="1" value="$top" /></div>
 <button>Run</button>

@@ -74,7 +74,7 @@ def _planned(request: AnomalyRequest, job: Job, context: Context, database: Data
     catalog = database.catalog()
     kept = Shelf(context.config).load(request.model, User(job.owner)) if request.model else None
     features = request.features if kept is None else _known(request.features, kept)
-    chosen = selection(request.query, features, request.ids, catalog)
+    chosen = selection(request.query, features, request.ids, catalog, weight=request.weight)
     whole = _statement(chosen, database, None)
     step, table = context.config.anomaly_part_rows, whole.parted
     # What came along is in the database of one worker only.
@@ -116,6 +116,6 @@ def _statement(chosen: Selection, database: Database, rows: Rows) -> Statement:
     plain = translate(chosen.adql, catalog, dialect=dialect, rows=rows)
     if plain.parted is not None and len(plain.scans) == 1:
         return plain
-    places = ", ".join(str(place) for place in range(1, len(chosen.columns) + 1))
+    places = ", ".join(str(place) for place in range(1, chosen.width + 1))
     ordered = f"{chosen.adql} ORDER BY {places}"
     return translate(ordered, catalog, dialect=dialect, rows=rows)

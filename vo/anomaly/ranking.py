@@ -80,6 +80,11 @@ class Ranking:
         )
         return int(found[0])
 
+    def weightless(self, column: str) -> int:
+        """How many rows have no weight, or 0, in a column in which NaN is none."""
+        found = self._rowed(f"SELECT count(*) FILTER (isnan({column}) OR {column} <= 0) FROM {self._rows}")
+        return int(found[0])
+
     def top(self, count: int) -> Iterator[pa.RecordBatch]:
         """The first rows: all that is known of each, with `score` and `rank`."""
         best = f"SELECT row, score FROM {self._scores} ORDER BY score DESC, row LIMIT {count}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -23,20 +23,28 @@ from vo.uws.run import Run
 ROW = "row"
 """The column that numbers the rows of a run: the part in the high bits, the place in it in the low ones."""
 
+WEIGHT = "weight"
+"""The column of the weight of a row, where there are weights; NaN is none."""
+
 _PART_BITS = 36
 _PIECE_BYTES = 1 << 27
 _MOST_ROWS, _LEAST_ROWS = 1_000_000, 8_192
+_FEWEST = 2
 
 Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What reading a part left: pieces with their rows, and the least and greatest value of each feature."""
+    """What reading a part left: pieces with their rows, and the least and greatest value of each feature.
+
+    `lightest` is the least weight; NaN: there is none.
+    """
 
     pieces: tuple[tuple[str, int], ...]
     least: tuple[float, ...]
     greatest: tuple[float, ...]
+    lightest: float
 
 
 def carried_names(count: int) -> list[str]:
@@ -59,14 +67,18 @@ def read_part(plan: Plan, part: int, run: Run, database: Database, spool: Spool)
     count = len(plan.selection.features)
     settings, missing = plan.request.settings, plan.missing
     sample = empty(settings.seed, capacity(settings, count), count)
-    least, greatest = np.full(count, np.inf), np.full(count, -np.inf)
+    least, greatest, lightest = np.full(count, np.inf), np.full(count, -np.inf), np.nan
     pieces: list[tuple[str, int]] = []
+    required = [policy == "drop" for policy in missing]
     plan.check_release(database)
     for table in _pieces(plan, part, run, database):
-        columns = values_of(table, feature_names(count))
-        required = [policy == "drop" for policy in missing]
+        columns, weights = values_of(table, feature_names(count)), _weights_of(table, plan)
+        if weights is not None:
+            lightest = np.fmin(lightest, _extreme(weights, np.min))
+            weights = np.fmax(weights, 0.0)  # NaN, too, is none; negative ones are refused when all are seen
         if plan.kept is None:
-            sample = offered(sample, columns, table.column(ROW).to_numpy(), required=required)
+            ids = table.column(ROW).to_numpy()
+            sample = offered(sample, columns, ids, weights=weights, required=required)
         least = np.minimum(least, [_extreme(column, np.min) for column in columns])
         greatest = np.maximum(greatest, [_extreme(column, np.max) for column in columns])
         name = f"rows-{part:05}-{len(pieces):04}.parquet"
@@ -74,8 +86,8 @@ def read_part(plan: Plan, part: int, run: Run, database: Database, spool: Spool)
         pieces.append((name, table.num_rows))
     plan.check_release(database)
     spool.write_table(_sample_name(part), sample_table(sample))
-    note = {"pieces": pieces, "least": least.tolist(), "greatest": greatest.tolist()}
-    spool.write_note(note_name(part), note)
+    note = Part(tuple(pieces), tuple(least.tolist()), tuple(greatest.tolist()), float(lightest))
+    spool.write_note(note_name(part), asdict(note))
 
 
 def note_name(part: int) -> str:
@@ -87,6 +99,10 @@ def _sample_name(part: int) -> str:
     return f"sample-{part:05}.parquet"
 
 
+def _weights_of(table: pa.Table, plan: Plan) -> Numbers | None:
+    return values_of(table, [WEIGHT])[0] if plan.selection.weighted else None
+
+
 def _extreme(column: Numbers, of: Any) -> float:  # noqa: ANN401  a function of NumPy
     finite = column[np.isfinite(column)]
     return float(of(finite)) if finite.size else np.nan
@@ -95,10 +111,7 @@ def _extreme(column: Numbers, of: Any) -> float:  # noqa: ANN401  a function of 
 def parts_of(plan: Plan, spool: Spool) -> list[Part]:
     """What was read."""
     notes = (spool.read_note(note_name(part)) for part in range(len(plan.parts)))
-    return [
-        Part(tuple((name, rows) for name, rows in note["pieces"]), note["least"], note["greatest"])
-        for note in notes
-    ]
+    return [Part(**note) for note in notes]
 
 
 def united_sample(plan: Plan, spool: Spool) -> Sample:
@@ -106,11 +119,17 @@ def united_sample(plan: Plan, spool: Spool) -> Sample:
     whole = read_sample(spool.read_table(_sample_name(0)))
     for part in range(1, len(plan.parts)):
         whole = united([whole, read_sample(spool.read_table(_sample_name(part)))])
+    if plan.selection.weighted and len(whole.ids) < _FEWEST:
+        raise UsageError(
+            f"WEIGHT is above 0 in {len(whole.ids)} of the rows that can be used, and a forest needs "
+            f"{_FEWEST} or more.",
+            hint="Rows in which it is 0 or NULL are scored, but no tree grows from them.",
+        )
     return whole
 
 
 def check_rows(plan: Plan, parts: Sequence[Part]) -> None:
-    """Refuse what no forest can grow from: no rows, and features without values or with only one."""
+    """Refuse what no forest can grow from: no rows, negative weights, features with one value or none."""
     if not any(part.pieces for part in parts):
         raise UsageError("QUERY has no rows.", hint="Widen its WHERE clause.")
     if plan.kept is not None:
@@ -118,6 +137,12 @@ def check_rows(plan: Plan, parts: Sequence[Part]) -> None:
     with np.errstate(invalid="ignore"):
         least = np.fmin.reduce([part.least for part in parts])
         greatest = np.fmax.reduce([part.greatest for part in parts])
+    lightest = min((part.lightest for part in parts if part.lightest < 0), default=0)
+    if lightest < 0:
+        raise UsageError(
+            f"WEIGHT is {lightest:g} in some row and must not be negative.",
+            hint="Rows to leave out have weight 0.",
+        )
     names = np.array(plan.selection.features)
     if empty_ones := names[~np.isfinite(least)].tolist():
         raise UsageError(
@@ -140,7 +165,7 @@ def _pieces(plan: Plan, part: int, run: Run, database: Database) -> Iterator[pa.
 
 
 def _gathered(result: Result, plan: Plan, run: Run) -> Iterator[pa.Table]:
-    width = len(plan.selection.columns) + 1
+    width = plan.selection.width + 1
     most = max(_LEAST_ROWS, min(_MOST_ROWS, _PIECE_BYTES // (8 * width)))
     waiting: list[pa.RecordBatch] = []
     rows = 0
@@ -156,10 +181,11 @@ def _gathered(result: Result, plan: Plan, run: Run) -> Iterator[pa.Table]:
 
 
 def _named(batch: pa.RecordBatch, plan: Plan) -> pa.RecordBatch:
-    """The batch under the names of a piece, its features as doubles that are finite or NaN."""
+    """The batch under the names of a piece, its features and weight as doubles that are finite or NaN."""
     carried = plan.selection.carried
     arrays = [*batch.columns[:carried], *(_finite(array) for array in batch.columns[carried:])]
     names = [*carried_names(carried), *feature_names(len(plan.selection.features))]
+    names += [WEIGHT] * plan.selection.weighted
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Self, TypeVar
 
 from vo import formats
-from vo.anomaly.features import Feature, parsed_features, parsed_names
+from vo.anomaly.features import Feature, parsed_features, parsed_names, parsed_weight
 from vo.catalog import nearest
 from vo.config import Config
 from vo.dali import Params
@@ -89,7 +89,10 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class AnomalyRequest:
-    """What a client asks for; `model` is that of an earlier run, in place of a forest that grows now."""
+    """What a client asks for; `model` is that of an earlier run, in place of a forest that grows now.
+
+    `weight` is how much a row counts when rows are drawn for trees; None: all for the same.
+    """
 
     query: str
     features: tuple[Feature, ...]
@@ -102,12 +105,15 @@ class AnomalyRequest:
     maxrec: int
     uploads: tuple[Upload, ...] = ()
     model: str | None = None
+    weight: Feature | None = None
 
     @classmethod
     def from_params(cls, params: Params, config: Config) -> Self:
         """Read and judge the parameters; others are ignored."""
         uploads = parse_uploads(params.all("UPLOAD"), config)
-        model = params.single("MODEL")
+        model, weight = params.single("MODEL"), parsed_weight(params.single("WEIGHT"))
+        if weight and model and model.strip():
+            raise UsageError("WEIGHT and MODEL exclude each other.", hint="A kept model does not grow again.")
         return cls(
             query=_query(params.single("QUERY"), uploads, config.query_bytes),
             features=parsed_features(params.all("FEATURES")),
@@ -120,6 +126,7 @@ class AnomalyRequest:
             maxrec=maxrec_of(params, config),
             uploads=uploads,
             model=model.strip() if model and model.strip() else None,
+            weight=weight,
         )
 
 

@@ -92,6 +92,7 @@ def _settings(outcome: Outcome) -> dict[str, Any]:
         **{name.upper(): value for name, value in asdict(forest).items()},
         "SCALING": str(outcome.detector.preparation.scaling),
         "MISSING": ", ".join(map(str, outcome.plan.missing)),
+        **({"WEIGHT": request.weight.expression} if request.weight else {}),
         **cut,
     }
 
@@ -103,6 +104,7 @@ def summary(outcome: Outcome, timings: Mapping[str, float], run: Run, context: C
         "objects": ranked.count,
         "anomalies": outcome.anomalies,
         "repeated_ids": outcome.repeated_ids,
+        "without_weight": outcome.weightless,
         "threshold": outcome.threshold,
         "score": {
             "least": low,

@@ -97,15 +97,17 @@ def grow_all(crew: Crew, plan: Plan) -> Detector:
         return plan.kept.detector
     sample = united_sample(plan, crew.spool)
     request, names = plan.request, plan.selection.features
-    preparation = fitted(sample.columns, plan.missing, request.scaling, names)
+    shares = sample.shares
+    preparation = fitted(sample.columns, plan.missing, request.scaling, names, shares)
     features, _ = prepared(preparation, sample.columns)
-    first = grow(features, request.settings, range(1))
+    first = grow(features, request.settings, range(1), shares=shares)
     detector = Detector(names, preparation, first)
     settings = first.settings
     cost = settings.sample_size * settings.depth * ((settings.extension or 0) + 2)
     step = max(1, _TREE_COST // cost)
     if step >= settings.ntrees:
-        return Detector(names, preparation, grow(features, request.settings, threads=crew.threads))
+        whole = grow(features, request.settings, shares=shares, threads=crew.threads)
+        return Detector(names, preparation, whole)
     crew.spool.write_table(_SAMPLE, sample_table(sample))
     crew.spool.write_table(_FIRST, model_table(detector))
     shards = [f"{start}-{min(start + step, settings.ntrees)}" for start in range(0, settings.ntrees, step)]
@@ -121,9 +123,10 @@ def _trees_name(shard: str) -> str:
 
 def _grow(crew: Crew, name: str) -> None:
     first = model_of(crew.spool.read_table(_FIRST))
-    features, _ = prepared(first.preparation, read_sample(crew.spool.read_table(_SAMPLE)).columns)
-    start, stop = map(int, name.split("-"))
-    forest = grow(features, first.forest.settings, range(start, stop), threads=crew.threads)
+    sample = read_sample(crew.spool.read_table(_SAMPLE))
+    features, _ = prepared(first.preparation, sample.columns)
+    trees = range(*map(int, name.split("-")))
+    forest = grow(features, first.forest.settings, trees, shares=sample.shares, threads=crew.threads)
     crew.spool.write_table(_trees_name(name), model_table(Detector(first.names, first.preparation, forest)))
 
 

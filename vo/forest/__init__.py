@@ -19,7 +19,7 @@ def warm_up() -> None:
     """Compile, or load from the cache, all loops."""
     for kind in (np.float32, np.float64):
         rows = np.arange(8, dtype=kind).reshape(2, 4)
-        seen = sample.offered(sample.empty(0, 4, 2), rows, np.arange(4))
+        seen = sample.offered(sample.empty(0, 4, 2), rows, np.arange(4), weights=np.arange(1.0, 5.0))
         for scaling, extension in ((Scaling.NONE, 0), (Scaling.PCA, None)):
             settings = Settings(ntrees=1, sample_size=4, extension=extension)
             detector = fit(seen, "ab", settings, missing=[Missing.DROP] * 2, scaling=scaling)

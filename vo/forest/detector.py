@@ -35,9 +35,10 @@ def fit(
     threads: int = 1,
 ) -> Detector:
     """The model of a sample, which was drawn with the `required` columns that `missing` asks for."""
-    preparation = fitted(sample.columns, missing, scaling, names)
+    shares = sample.shares
+    preparation = fitted(sample.columns, missing, scaling, names, shares)
     features, _ = prepared(preparation, sample.columns)
-    return Detector(tuple(names), preparation, grow(features, settings, threads=threads))
+    return Detector(tuple(names), preparation, grow(features, settings, shares=shares, threads=threads))
 
 
 def depth_sums(

@@ -22,6 +22,10 @@ _ULP = 2.0**-53
 _LN_2 = 0.6931471805599453
 _TERMS = 13
 """Of the series of the logarithm: the next would be below 1e-19."""
+_POWERS = 15
+"""Of the series of the exponential on half of ln 2: the next would be below 1e-20."""
+_LATE = 40.0
+"""After so long, a wait of rate 1 is over to the last bit."""
 
 
 @compiled
@@ -56,6 +60,19 @@ def logarithm(x: float) -> float:
     for k in range(_TERMS - 1, -1, -1):
         total = total * square + 1.0 / (2.0 * k + 1.0)
     return 2.0 * s * total + exponent * _LN_2
+
+
+@compiled
+def arrived(x: float) -> float:
+    """1 - e^(-x) for x >= 0, how likely a wait of rate 1 is over by x: the same bits on every machine."""
+    if x > _LATE:
+        return 1.0
+    halvings = math.floor(x / _LN_2 + 0.5)
+    rest, total = halvings * _LN_2 - x, 0.0
+    for k in range(_POWERS, 0, -1):
+        total = (total + 1.0) * rest / k
+    left = math.ldexp(1.0, -halvings)
+    return (1.0 - left) - left * total
 
 
 @compiled

@@ -65,19 +65,21 @@ def sample_table(sample: Sample) -> pa.Table:
         "n_usable": sample.n_usable,
         "n_missing": sample.n_missing.tolist(),
     }
-    return _described({"id": pa.array(sample.ids), "wait": pa.array(sample.waits), **columns}, described)
+    ordered = {"id": sample.ids, "wait": sample.waits, "weight": sample.weights}
+    return _described({name: pa.array(array) for name, array in ordered.items()} | columns, described)
 
 
 def read_sample(table: pa.Table) -> Sample:
     """The sample in a table."""
     described = _description(table, "sample")
-    ids, waits, *columns = (column.to_numpy() for column in table.columns)
+    ids, waits, weights, *columns = (column.to_numpy() for column in table.columns)
     return Sample(
         seed=described["seed"],
         capacity=described["capacity"],
         columns=np.stack(columns),
         ids=ids,
         waits=waits,
+        weights=weights,
         n_offered=described["n_offered"],
         n_usable=described["n_usable"],
         n_missing=np.array(described["n_missing"], np.int64),

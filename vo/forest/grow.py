@@ -15,6 +15,7 @@ from vo.forest import draws
 from vo.forest.instructions import fused
 from vo.forest.settings import Settings
 from vo.forest.trees import Forest
+from vo.forest.weights import drawn, sums_of
 
 _ROWS, _NODES = np.uint64(0), np.uint64(1)
 """The streams of a tree: which rows it sees, and how its nodes cut them."""
@@ -24,11 +25,18 @@ _Weights = NDArray[np.float32]
 _Rows = NDArray[np.int32]
 
 
-def grow(sample: _Columns, settings: Settings, trees: range | None = None, *, threads: int = 1) -> Forest:
+def grow(
+    sample: _Columns,
+    settings: Settings,
+    trees: range | None = None,
+    *,
+    shares: NDArray[np.float64] | None = None,
+    threads: int = 1,
+) -> Forest:
     """Grow `trees` of a forest, all of them when left out, on prepared columns of shape (features, rows).
 
     Tree t of a seed is the same whichever others are grown with it. Each takes `sample_size` of the rows
-    without replacement, all of them if there are fewer.
+    without replacement, by their `shares` if they have any, all of them if there are fewer.
     """
     sample = np.ascontiguousarray(sample, np.float32)
     n_features, n_rows = sample.shape
@@ -36,13 +44,13 @@ def grow(sample: _Columns, settings: Settings, trees: range | None = None, *, th
     trees = range(settings.ntrees) if trees is None else trees
     if trees.step != 1 or not 0 <= trees.start < trees.stop <= settings.ntrees:
         raise UsageError(f"Trees {trees} are not some in a row of {settings.ntrees}.")
-    forest = _bare(settings, n_features, trees)
+    forest, sums = _bare(settings, n_features, trees), sums_of(shares)
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda part: _grow_part(sample, forest, part), _shares(len(trees), threads)))
+        list(pool.map(lambda part: _grow_part(sample, sums, forest, part), _split(len(trees), threads)))
     return forest
 
 
-def _shares(count: int, threads: int) -> Iterable[range]:
+def _split(count: int, threads: int) -> Iterable[range]:
     size = -(-count // threads)
     return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
@@ -62,10 +70,11 @@ def _bare(settings: Settings, n_features: int, trees: range) -> Forest:
     )
 
 
-def _grow_part(sample: _Columns, forest: Forest, part: range) -> None:
+def _grow_part(sample: _Columns, sums: NDArray[np.float64], forest: Forest, part: range) -> None:
     for place in part:
         _grow_tree(
             sample,
+            sums,
             (forest.settings.seed, forest.first + place),
             forest.settings.sample_size,
             forest.features[place],
@@ -77,6 +86,7 @@ def _grow_part(sample: _Columns, forest: Forest, part: range) -> None:
 @compiled
 def _grow_tree(
     sample: _Columns,
+    sums: NDArray[np.float64],
     number: tuple[int, int],
     size: int,
     features: NDArray[np.int32],
@@ -85,7 +95,8 @@ def _grow_tree(
 ) -> None:
     weights, means, thresholds = numbers
     tree = draws.stream(np.uint64(number[0]), np.uint64(number[1]))
-    rows = _chosen(draws.stream(tree, _ROWS), sample.shape[1], size)
+    seen = draws.stream(tree, _ROWS)
+    rows = drawn(seen, sums, size) if len(sums) else _chosen(seen, sample.shape[1], size)
     spare = np.empty_like(rows)
     starts = np.zeros(len(counts), np.int32)
     counts[0] = size

@@ -17,6 +17,9 @@ from vo.forest.sample import Columns
 _FAR = np.float32(1e18)
 """Where what lies farther out is put, in widths of the sample: sums of thousands of products stay finite."""
 
+_Shares = NDArray[np.float64] | None
+"""What rows of the sample stand for; None: all for the same."""
+
 _FLAT = 1e-10
 """Directions in which the sample is narrower than its widest by this factor are rounding errors."""
 
@@ -76,49 +79,65 @@ def fitted(
     missing: Sequence[Missing],
     scaling: Scaling,
     names: Sequence[str] | None = None,
+    shares: _Shares = None,
 ) -> Preparation:
-    """The preparation for a sample of shape (columns, rows)."""
-    known = [column[np.isfinite(column)] for column in sample]
+    """The preparation for a sample of shape (columns, rows), of which each row stands for its share."""
+    finite = np.isfinite(sample)
+    known = [column[there] for column, there in zip(sample, finite, strict=True)]
     for place, column in enumerate(known):
         if not len(column):
             name = names[place] if names else f"number {place + 1}"
             raise UsageError(f"Feature {name} has no value in the sample.", hint="Leave it out.")
-    medians = np.array([np.median(column) for column in known])
+    counts = [None if shares is None else shares[there] for there in finite]
+    medians = np.array([_quantiles(column, 0.5, count) for column, count in zip(known, counts, strict=True)])
     ranges = [(column.min(), column.max()) for column in known]
     apart = [least - ((most - least) or 1.0) for least, most in ranges]
     fills = np.where([policy is Missing.BRANCH for policy in missing], apart, medians)
-    turn = _turn(known, sample, medians, scaling)
+    if scaling is Scaling.PCA:
+        turn = _whitening(np.where(finite, sample, medians[:, None]), shares)
+    else:
+        turn = _units(known, counts, scaling)
     return Preparation(tuple(missing), scaling, medians, turn, fills)
 
 
-def _turn(
-    known: Sequence[NDArray[np.float64]],
-    sample: NDArray[np.float64],
-    medians: NDArray[np.float64],
-    scaling: Scaling,
+def _units(
+    known: Sequence[NDArray[np.float64]], counts: Sequence[_Shares], scaling: Scaling
 ) -> NDArray[np.float64]:
-    if scaling is Scaling.PCA:
-        return _whitening(np.where(np.isfinite(sample), sample, medians[:, None]))
+    """By what each column is multiplied."""
     if scaling is Scaling.NONE:
         # A forest does not change when everything is moved, or made larger, as one.
         widest = max(float(np.ptp(column)) for column in known)
         return np.full(len(known), 2.0 ** -np.frexp(widest)[1])
-    width = np.std if scaling is Scaling.STANDARD else _quartile_range
-    widths = np.array([width(column) or np.std(column) or 1.0 for column in known])
-    return 1.0 / widths
+    width = _deviation if scaling is Scaling.STANDARD else _quartile_range
+    widths = [
+        width(column, count) or _deviation(column, count) or 1.0
+        for column, count in zip(known, counts, strict=True)
+    ]
+    return 1.0 / np.array(widths)
 
 
-def _quartile_range(column: NDArray[np.float64]) -> float:
-    low, high = np.percentile(column, (25, 75))
+def _quantiles(column: NDArray[np.float64], levels: float | tuple[float, ...], shares: _Shares) -> Any:  # noqa: ANN401  as many as levels
+    if shares is None:
+        return np.quantile(column, levels)
+    return np.quantile(column, levels, weights=shares, method="inverted_cdf")
+
+
+def _quartile_range(column: NDArray[np.float64], shares: _Shares) -> float:
+    low, high = _quantiles(column, (0.25, 0.75), shares)
     return float(high - low)
 
 
-def _whitening(sample: NDArray[np.float64]) -> NDArray[np.float64]:
+def _deviation(column: NDArray[np.float64], shares: _Shares) -> float:
+    if shares is None:
+        return float(np.std(column))
+    return float(np.sqrt(np.cov(column, bias=True, aweights=shares)))
+
+
+def _whitening(sample: NDArray[np.float64], shares: _Shares) -> NDArray[np.float64]:
     """The principal components of the correlations, widest first, those without width left out."""
-    deviations = sample.std(axis=1)
-    deviations[deviations == 0] = 1.0
+    deviations = np.array([_deviation(column, shares) or 1.0 for column in sample])
     variances, vectors = np.linalg.eigh(
-        np.cov(sample / deviations[:, None], bias=True).reshape(len(sample), -1)
+        np.cov(sample / deviations[:, None], bias=True, aweights=shares).reshape(len(sample), -1)
     )
     kept = np.flatnonzero(variances > _FLAT * variances[-1])[::-1]
     if not len(kept):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vo.errors import UsageError
 from vo.forest import draws
 from vo.forest.settings import Settings
+from vo.forest.weights import shares_of
 
 SAMPLE_BYTES = 1 << 28
 """Of a sample at the most."""
@@ -22,7 +23,7 @@ Columns = Sequence[NDArray[Any]] | NDArray[Any]
 
 def capacity(settings: Settings, n_features: int) -> int:
     """The rows a sample holds at the most: enough for the trees to share none, as far as memory allows."""
-    most = SAMPLE_BYTES // (8 * n_features + 16)
+    most = SAMPLE_BYTES // (8 * n_features + 24)
     return max(settings.sample_size, min(settings.ntrees * settings.sample_size, most))
 
 
@@ -33,8 +34,9 @@ class Sample:
     Each row waits a time that is exponential, at a rate that is its weight, and depends on its id and the
     seed alone; the `capacity` rows that come first are kept (Efraimidis & Spirakis 2006; a bottom-k sketch,
     Cohen & Kaplan 2007). So the sample of a whole is that of the samples of its parts, in whatever order.
-    `columns` (features, rows) are in the order of waiting; `n_offered` counts all rows that were looked at,
-    `n_usable` those among them that could be used, `n_missing` the values that are not finite, by feature.
+    `columns` (features, rows), `ids` and `weights` are in the order of waiting; `n_offered` counts all rows
+    that were looked at, `n_usable` those among them that could be used, `n_missing` the values that are not
+    finite, by feature.
     """
 
     seed: int
@@ -42,9 +44,16 @@ class Sample:
     columns: NDArray[np.float64]
     ids: NDArray[np.int64]
     waits: NDArray[np.float64]
+    weights: NDArray[np.float64]
     n_offered: int
     n_usable: int
     n_missing: NDArray[np.int64]
+
+    @property
+    def shares(self) -> NDArray[np.float64] | None:
+        """What each row stands for among all that could be used; None: all for the same."""
+        complete = self.n_usable <= self.capacity
+        return shares_of(self.weights, self.waits, np.inf if complete else float(self.waits[-1]))
 
 
 def empty(seed: int, capacity: int, n_features: int) -> Sample:
@@ -55,6 +64,7 @@ def empty(seed: int, capacity: int, n_features: int) -> Sample:
         capacity,
         np.zeros((n_features, 0)),
         none.astype(np.int64),
+        none,
         none,
         0,
         0,
@@ -87,6 +97,7 @@ def offered(
         columns=np.stack([np.asarray(column)[near].astype(np.float64) for column in columns]),
         ids=np.asarray(ids, np.int64)[near],
         waits=waits[near],
+        weights=np.broadcast_to(weights, waits.shape)[near].astype(np.float64),
         n_offered=len(ids),
         n_usable=int((waits < np.inf).sum()),
         n_missing=(~finite).sum(axis=1),
@@ -110,7 +121,9 @@ def united(parts: Iterable[Sample]) -> Sample:
     first = samples[0]
     if len({(part.seed, part.capacity, len(part.columns)) for part in samples}) > 1:
         raise UsageError("Samples of different seed, capacity or features cannot be united.")
-    waits, ids = (np.concatenate([getattr(part, name) for part in samples]) for name in ("waits", "ids"))
+    waits, ids, weights = (
+        np.concatenate([getattr(part, name) for part in samples]) for name in ("waits", "ids", "weights")
+    )
     kept = np.lexsort((ids, waits))[: first.capacity]
     return Sample(
         first.seed,
@@ -118,6 +131,7 @@ def united(parts: Iterable[Sample]) -> Sample:
         np.concatenate([part.columns for part in samples], axis=1)[:, kept],
         ids[kept],
         waits[kept],
+        weights[kept],
         sum(part.n_offered for part in samples),
         sum(part.n_usable for part in samples),
         np.sum([part.n_missing for part in samples], axis=0),

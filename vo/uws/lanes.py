@@ -16,8 +16,8 @@ from vo.uws.job import SYNC_LANE
 class Lane:
     """One lane; a limit of 0 is none.
 
-    `workers` processes a `vo worker`; `longest_s` seconds a job; `memory_mb` a process, of which DuckDB is
-    given two thirds; `queued` jobs in all, and of one account; `account_running` jobs of one account.
+    `workers` processes a `vo worker`; `longest_s` seconds a job; `memory_mb` a process, of which the database
+    is given some `thirds`; `queued` jobs in all, and of one account; `account_running` jobs of one account.
     """
 
     name: str
@@ -27,11 +27,12 @@ class Lane:
     queued: int = 0
     account_queued: int = 0
     account_running: int = 0
+    thirds: int = 2
 
     @property
     def database_mb(self) -> int:
         """What DuckDB is given; the rest is for Arrow, the writers of results, and the program."""
-        return self.memory_mb * 2 // 3
+        return self.memory_mb * self.thirds // 3
 
 
 def lanes(config: Config) -> Mapping[str, Lane]:
@@ -47,7 +48,8 @@ def lanes(config: Config) -> Mapping[str, Lane]:
         ),
         Lane("query", config.query_workers, longest_s, config.query_memory_mb, queued),
         Lane("cutout", config.cutout_workers, longest_s, config.cutout_memory_mb, queued),
-        Lane("anomaly", config.anomaly_workers, longest_s, config.anomaly_memory_mb, queued),
+        # Another third is for the DuckDB that puts scores in order; the one that read the rows is still there.
+        Lane("anomaly", config.anomaly_workers, longest_s, config.anomaly_memory_mb, queued, thirds=1),
     )
     return {
         lane.name: replace(lane, account_queued=config.owner_queued, account_running=config.owner_running)
