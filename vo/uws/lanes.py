@@ -48,7 +48,7 @@ def lanes(config: Config) -> Mapping[str, Lane]:
         ),
         Lane("query", config.query_workers, longest_s, config.query_memory_mb, queued),
         Lane("cutout", config.cutout_workers, longest_s, config.cutout_memory_mb, queued),
-        # Another third is for the DuckDB that puts scores in order; the one that read the rows is still there.
+        # Another third is for the DuckDB that ranks, while the one that has read the rows is still there.
         Lane("anomaly", config.anomaly_workers, longest_s, config.anomaly_memory_mb, queued, thirds=1),
     )
     return {
