@@ -3,78 +3,41 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from plain_forest import Rows, average_path, plain_scores, ranks
 
 from vo.forest.depths import depths, scores
 from vo.forest.grow import grow
 from vo.forest.settings import PATH_UNIT, Settings
 
 SAMPLE = 128
-_Rows = NDArray[np.float64]
 
 
-def _average(n: int) -> float:
-    return 2 * math.fsum(1 / i for i in range(1, n)) - 2 * (n - 1) / n if n > 1 else 0.0
+def _plain(rows: Rows, ntrees: int, extension: int, seed: int) -> NDArray[np.float64]:
+    return plain_scores(rows, ntrees, SAMPLE, extension, seed)
 
 
-@dataclass
-class _Node:
-    """Algorithm 2 of Hariri et al.: a node with what came to it."""
-
-    sample: _Rows
-    depth: int
-    limit: int
-    extension: int
-    rng: np.random.Generator
-
-    def paths(self, rows: _Rows) -> NDArray[np.float64]:
-        """Algorithm 3, for all rows that come to the node: their path lengths from the root."""
-        n, d = self.sample.shape
-        if self.depth >= self.limit or n <= 1:
-            return np.full(len(rows), self.depth + _average(n))
-        normal = self.rng.normal(size=d)
-        normal[self.rng.choice(d, d - self.extension - 1, replace=False)] = 0
-        point = self.rng.uniform(self.sample.min(axis=0), self.sample.max(axis=0))
-        found = np.empty(len(rows))
-        for left in (True, False):
-            mine, theirs = (((x - point) @ normal < 0) == left for x in (self.sample, rows))
-            below = _Node(self.sample[mine], self.depth + 1, self.limit, self.extension, self.rng)
-            found[theirs] = below.paths(rows[theirs])
-        return found
-
-
-def _plain(rows: _Rows, ntrees: int, extension: int, seed: int) -> NDArray[np.float64]:
-    rng = np.random.default_rng(seed)
-    limit = math.ceil(math.log2(SAMPLE))
-    total = np.zeros(len(rows))
-    for _ in range(ntrees):
-        sample = rows[rng.choice(len(rows), SAMPLE, replace=False)]
-        total += _Node(sample, 0, limit, extension, rng).paths(rows)
-    return np.exp2(-total / ntrees / _average(SAMPLE))
-
-
-def _ours(rows: _Rows, ntrees: int, extension: int, seed: int) -> NDArray[np.float64]:
+def _ours(rows: Rows, ntrees: int, extension: int, seed: int) -> NDArray[np.float64]:
     columns = rows.T.astype(np.float32)
     forest = grow(columns, Settings(ntrees, SAMPLE, extension, seed=seed))
     return scores(depths(forest, columns), ntrees, SAMPLE)
 
 
-def _clouds(rng: np.random.Generator) -> _Rows:
+def _clouds(rng: np.random.Generator) -> Rows:
     clouds = [rng.normal(centre, 1, (250, 2)) for centre in (0, 10)]
     return np.concatenate([*clouds, rng.uniform(-6, 16, (25, 2))])
 
 
-def _sinusoid(rng: np.random.Generator) -> _Rows:
+def _sinusoid(rng: np.random.Generator) -> Rows:
     x = rng.uniform(0, 10 * np.pi, 500)
     wave = np.stack([x, 3 * np.sin(x) + rng.normal(0, 0.3, 500)], axis=1)
     return np.concatenate([wave, np.stack([rng.uniform(0, 10 * np.pi, 25), rng.uniform(-7, 7, 25)], axis=1)])
 
 
-def _duplicates(rng: np.random.Generator) -> _Rows:
+def _duplicates(rng: np.random.Generator) -> Rows:
     """Rows of which most are there many times, as logs of network connections have them."""
     common = rng.integers(0, 3, (500, 4)).astype(float)
     common[:, 3] = 1.0
@@ -84,14 +47,9 @@ def _duplicates(rng: np.random.Generator) -> _Rows:
 SETS = {"clouds": _clouds, "sinusoid": _sinusoid, "duplicates": _duplicates}
 
 
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    _, inverse, counts = np.unique(values.round(9), return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[inverse])
-
-
 def _area(found: NDArray[np.float64]) -> float:
     """The area under the ROC curve when the last 25 of 525 rows are the strange ones."""
-    return float((_ranks(found)[500:].sum() - 25 * 26 / 2) / 25 / 500)
+    return float((ranks(found)[500:].sum() - 25 * 26 / 2) / 25 / 500)
 
 
 @pytest.mark.parametrize("extension", [0, 1])
@@ -106,8 +64,8 @@ def test_scores_are_distributed_as_those_of_the_paper(title: str, extension: int
     deviations = (plain.mean(axis=0) - ours.mean(axis=0)) / errors
     assert np.mean(deviations**2) < 1.8  # 1 is expected
     assert ours.std(axis=0).mean() == pytest.approx(plain.std(axis=0).mean(), rel=0.15)
-    ranks = np.corrcoef(_ranks(plain.mean(axis=0)), _ranks(ours.mean(axis=0)))
-    assert ranks[0, 1] > 0.85  # of 160 trees; the bench has 1,000 and 0.98
+    correlated = np.corrcoef(ranks(plain.mean(axis=0)), ranks(ours.mean(axis=0)))
+    assert correlated[0, 1] > 0.85  # of 160 trees; the bench has 1,000 and 0.98
 
 
 @pytest.mark.parametrize("title", SETS)
@@ -150,7 +108,7 @@ def test_rows_that_are_all_the_same_lie_as_deep_as_can_be() -> None:
     """Nothing parts duplicates: all go right to the depth limit, as in the reference."""
     same = np.ones((3, 500), np.float32)
     forest = grow(same, Settings(5, 256, seed=9))
-    wanted = 5 * (8 + _average(256))
+    wanted = 5 * (8 + average_path(256))
     assert depths(forest, same[:, :4]) / PATH_UNIT == pytest.approx(np.full(4, wanted), abs=1e-5)
     other = depths(forest, np.array([[1], [1], [50]], np.float32)) / PATH_UNIT
     assert other < wanted / 2  # a value that the sample never had
