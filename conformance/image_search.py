@@ -37,9 +37,13 @@ REGIONS: Mapping[str, tuple[Mapping[str, Any], str]] = {
         "CONTAINS(POINT(0.2, -40.3), s_region) = 1",
     ),
     "Everything": ({"size": 360, "intersect": "ENCLOSED"}, "s_region IS NOT NULL"),
-    "Pictures, of which there are none": ({"size": 1, "format": "graphic"}, "1 = 0"),
+    "Pictures": ({"size": 0, "format": "graphic"}, "1 = CONTAINS(POINT(0.2, -40.3), s_region)"),
 }
 """The same for SIA 1.0, around one position."""
+
+_PICTURES = {"image/jpeg", "image/png"}
+FORMATS = {"all": {"image/fits", *_PICTURES}, "graphic": _PICTURES, "image/fits": {"image/fits"}}
+"""The formats of the rows for what pyvo calls a format."""
 
 PLACES = ((0.2, -40.3), (359.9, -40.1), (150.0, 2.0))
 RADIUS = 0.05
@@ -58,9 +62,12 @@ def judge(service: Service) -> Iterator[Judgement]:
     for what, (asked, condition) in REGIONS.items():
         with notebook.check(what):
             found = older.search(pos=(0.2, -40.3), **asked)
-            _compare([record["obs_publisher_did"] for record in found], service, condition)
+            assert {record.format for record in found} == FORMATS[asked.get("format", "all")]
+            for name in FORMATS[asked.get("format", "all")]:
+                dids = [record["obs_publisher_did"] for record in found if record.format == name]
+                _compare(dids, service, condition)
     with notebook.check("What is told of a cutout, and the cutout"):
-        _look(older.search(pos=(0.2, -40.3), size=0.1)[0])
+        _look(older.search(pos=(0.2, -40.3), size=0.1, format="image/fits")[0])
     yield notebook.judgement()
     yield _by_stilts(service)
 

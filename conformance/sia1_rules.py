@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 from judgement import Judgement, Notebook
 from lxml import etree
+from PIL import Image
 from service import Service
 
 _NAMESPACE = {"v": "http://www.ivoa.net/xml/VOTable/v1.3"}
@@ -39,6 +41,18 @@ MAY = {
 ARRAYS = {"VOX:Image_Naxis", "VOX:Image_Scale", "VOX:WCS_CoordRefPixel", "VOX:WCS_CoordRefValue"}
 """Words of columns with one number for each axis."""
 
+_BEGINS = {"image/fits": b"SIMPLE  =", "image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n"}
+"""How files of each format begin."""
+
+_FORMATS = {
+    "ALL": tuple(_BEGINS),
+    "GRAPHIC": ("image/jpeg", "image/png"),
+    "GRAPHIC-gif,jpeg,png": ("image/jpeg",),
+    "image/png": ("image/png",),
+    "text/html": (),
+}
+"""FORMAT → the formats of the rows for each image (4.1.3)."""
+
 WRONG: Mapping[str, Mapping[str, Any]] = {
     "no region": {},
     "no size": {"POS": "0.2,-40.3"},
@@ -47,6 +61,7 @@ WRONG: Mapping[str, Mapping[str, Any]] = {
     "a negative size": {**_REGION, "SIZE": "-1"},
     "a size that is no number": {**_REGION, "SIZE": "NaN"},
     "an unknown relation": {**_REGION, "INTERSECT": "NEARLY"},
+    "a format that is none": {**_REGION, "FORMAT": "nonsense"},
     "a verbosity that there is not": {**_REGION, "VERB": "7"},
 }
 """What is wrong → the parameters."""
@@ -68,6 +83,8 @@ def judge(service: Service) -> Iterator[Judgement]:
         assert all(less < more for less, more in pairwise(words))
     with notebook.check("What covers, lies in or holds the centre of a region overlaps it"):
         _relations(service)
+    with notebook.check("Formats"):
+        _formats(service)
     with notebook.check("The metadata"):
         _metadata(service)
     for what, asked in WRONG.items():
@@ -149,14 +166,36 @@ def _reply(root: etree._Element) -> None:
         assert row["VOX:Image_AccessReference"].startswith(("http://", "https://"))
         assert len(row.get("VOX:WCS_CDMatrix", "1 2 3 4").split()) == axes**2
         assert set(row.get("VOX:Image_PixFlags", "C")) <= set("CFXZV")
+        assert row["VOX:Image_Format"] in _BEGINS
 
 
 def _images(root: etree._Element) -> None:
+    """Each row leads to an image of the format that it tells, of as many pixels (4.2.4)."""
     for row in _rows(root):
-        assert row["VOX:Image_Format"] == "image/fits"
-        content = httpx.get(row["VOX:Image_AccessReference"]).raise_for_status().content
-        assert content.startswith(b"SIMPLE  =")
-        assert len(content) % 2880 == 0
+        answer = httpx.get(row["VOX:Image_AccessReference"], timeout=60).raise_for_status()
+        content, told = answer.content, row["VOX:Image_Format"]
+        assert content.startswith(_BEGINS[told]), f"what is told to be {told} is not"
+        if told == "image/fits":
+            assert len(content) % 2880 == 0
+        else:
+            assert answer.headers["content-type"] == told
+            with Image.open(io.BytesIO(content)) as picture:
+                assert list(map(str, picture.size)) == row["VOX:Image_Naxis"].split()
+
+
+def _formats(service: Service) -> None:
+    """FORMAT chooses among what there is: ALL has each format, GRAPHIC the pictures, of a list the first."""
+    found = {
+        asked: [row["VOX:Image_Format"] for row in _rows(_ask(service, **_REGION, FORMAT=asked))]
+        for asked in ("ALL", "image/fits", "image/png", "GRAPHIC", "GRAPHIC-gif,jpeg,png", "text/html")
+    }
+    default = [row["VOX:Image_Format"] for row in _rows(_ask(service, **_REGION))]
+    assert sorted(default) == sorted(found["ALL"])
+    each = found["image/fits"]
+    assert each
+    assert set(each) == {"image/fits"}
+    for asked, formats in _FORMATS.items():
+        assert sorted(found[asked]) == sorted(name for name in formats for _ in each), asked
 
 
 def _relations(service: Service) -> None:

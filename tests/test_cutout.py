@@ -102,6 +102,29 @@ def test_an_object_and_a_tile_are_places_too(image_service: Service) -> None:
     assert np.allclose(at, [(columns - 1) / 2, (rows - 1) / 2], atol=0.51)
 
 
+def test_one_image_alone_is_cut_where_it_is_named(image_service: Service) -> None:
+    """IMAGE is the only image that is used, at a position or around its middle, its name in any case."""
+    query = "SELECT obs_publisher_did, ra, dec, band, tile FROM sim1.images WHERE band = 'i'"
+    for line in image_service.sync(query, FORMAT="csv").text.splitlines()[1:]:
+        did, ra, dec, band, tile = line.split(",")
+        asked = {"IMAGE": did.upper(), "SIZE": 1, "FORMAT": "fits"}
+        hdus = opened(image_service.get("/cutout", **asked))
+        assert len(hdus) == 1
+        assert (hdus[0].header["BAND"], hdus[0].header["TILENAME"]) == (band, tile)
+        by_position = image_service.get("/cutout", **asked, RA=ra, DEC=dec)
+        assert by_position.content == image_service.get("/cutout", **asked).content
+        picture = image_service.get("/cutout", **{**asked, "FORMAT": "png"})
+        assert Picture.open(io.BytesIO(picture.content)).mode == "L"
+    far = image_service.get("/cutout", **asked, RA=120, DEC=30)
+    assert (far.status_code, "position" in far.text) == (404, True)
+    for wrong, status in (
+        ({"IMAGE": "ivo://nobody/x"}, 404),
+        ({**asked, "TILE": tile}, 400),
+        ({"IMAGE": "x" * 600}, 400),
+    ):
+        assert image_service.get("/cutout", **wrong).status_code == status
+
+
 @pytest.mark.parametrize(
     ("form", "style"), [("png", "lupton"), ("jpeg", "percentile"), ("png", "percentile")]
 )

@@ -17,7 +17,9 @@ from astropy.io.votable import parse
 from astropy.io.votable.tree import TableElement
 from astropy.table import Row, Table
 from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
 from lxml import etree
+from PIL import Image
 from quadrangles import corners_of, is_within, points_in, vectors
 from service import Service
 
@@ -72,9 +74,10 @@ def _element(answer: httpx.Response) -> TableElement:
 
 
 def _ids(answer: httpx.Response) -> set[str]:
-    found = [str(each) for each in _element(answer).to_table()["obs_publisher_did"]]
+    table = _element(answer).to_table()
+    found = [(str(row["obs_publisher_did"]), str(row["format"])) for row in table]
     assert len(found) == len(set(found))
-    return set(found)
+    return {image_id for image_id, _ in found}
 
 
 def _statuses(content: bytes) -> list[str | None]:
@@ -182,7 +185,7 @@ def test_the_columns_are_those_of_the_standard(image_service: Service) -> None:
 def test_what_is_told_is_so(image_service: Service, everything: Table) -> None:
     """Positions, sizes and the WCS are those of the file that the reply leads to."""
     stored = {str(row["obs_publisher_did"]): row for row in everything}
-    answer = image_service.get(QUERY, POS="0,0", SIZE="360", TYPE="Atlas")
+    answer = image_service.get(QUERY, POS="0,0", SIZE="360", TYPE="Atlas", FORMAT="image/fits")
     table = _element(answer).to_table()
     assert len(table) == len(everything)
     for row in table[::4]:
@@ -213,7 +216,7 @@ def test_what_is_told_is_so(image_service: Service, everything: Table) -> None:
 )
 def test_a_cutout_is_what_was_told(image_service: Service, pos: str, size: str) -> None:
     """The URL of each row is had, and its pixels are those that were told: their number, centre and WCS."""
-    rows = _element(image_service.get(QUERY, POS=pos, SIZE=size)).to_table()
+    rows = _element(image_service.get(QUERY, POS=pos, SIZE=size, FORMAT="image/fits")).to_table()
     assert {str(row["bandpass"]) for row in rows} == {"g", "r", "i"}
     for row in rows[rows["bandpass"] == "g"]:
         answer = httpx.get(str(row["acref"]), timeout=60)
@@ -237,7 +240,7 @@ def test_no_more_is_told_of_a_cutout_than_is_cut(image_service: Service) -> None
     cut, archive = (
         _element(image_service.get(QUERY, TYPE=kind, **region)).array for kind in ("cutout", "Atlas")
     )
-    assert len(cut) == 6
+    assert len(cut) == 18
     assert sorted(map(str, cut)) == sorted(map(str, archive))
 
 
@@ -259,17 +262,84 @@ def _judge_wcs(row: Row, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("ALL", True), ("all", True), ("image/fits", True), ("IMAGE/FITS", True), ("application/fits", True),
-        ("image/jpeg,image/fits", True), ("GRAPHIC,image/fits", True), ("image/jpeg", False),
-        ("GRAPHIC", False), ("GRAPHIC-ALL", False), ("GRAPHIC-jpeg,png,gif", False), ("image/png", False),
-        ("text/html", False),
+        ("ALL", "fits jpeg png"), ("all", "fits jpeg png"), ("image/fits", "fits"), ("IMAGE/FITS", "fits"),
+        ("application/fits", "fits"), ("image/jpeg,image/fits", "fits jpeg"), ("image/jpg", "jpeg"),
+        ("GRAPHIC,image/fits", "fits jpeg png"), ("image/jpeg", "jpeg"), ("GRAPHIC", "jpeg png"),
+        ("GRAPHIC-ALL", "jpeg png"), ("GRAPHIC-jpeg,png,gif", "jpeg"), ("graphic-gif,png,jpeg", "png"),
+        ("image/fits,GRAPHIC-png", "fits png"), ("GRAPHIC-gif", ""), ("image/png", "png"), ("text/html", ""),
     ],
 )  # fmt: skip
-def test_formats(image_service: Service, text: str, found: bool) -> None:  # noqa: FBT001  a column of the table
-    """There are images in FITS and in no other format; what there is none of has no rows."""
-    answer = image_service.get(QUERY, POS="0.3,-40.3", SIZE="0.1", FORMAT=text)
-    assert (len(_ids(answer)) > 0) == found
+def test_formats(image_service: Service, text: str, found: str) -> None:
+    """A row for each image and format; of a list of pictures the first that there is; else no rows."""
+    answer = image_service.get(QUERY, POS="0.7,-39.96", SIZE="0.1", FORMAT=text)
+    rows = _element(answer).to_table()
+    formats = [f"image/{name}" for name in found.split()]
+    assert sorted(map(str, rows["format"])) == sorted(formats * 3)
+    assert len(_ids(answer)) == (3 if formats else 0)
     assert _statuses(answer.content) == ["OK"]
+
+
+@pytest.mark.parametrize(
+    ("pos", "size", "kind"),
+    [
+        ("0.7,-39.96", "0.1", "Cutout"),
+        ("0.3,-40.3", "0.15,0.05", "Cutout"),
+        ("200,-90", "0.1", "Cutout"),
+        ("0.3,-40.3", "0", "Cutout"),
+        ("0.7,-39.96", "0.001", "Cutout"),
+        ("0.3,-40.3", "0.1", "Atlas"),
+    ],
+)
+def test_a_picture_is_what_was_told(image_service: Service, pos: str, size: str, kind: str) -> None:
+    """The URL gives a picture of the format and size that were told, and its middle is where it was told."""
+    asked = {"POS": pos, "SIZE": size, "TYPE": kind, "FORMAT": "GRAPHIC"}
+    rows = _element(image_service.get(QUERY, **asked)).to_table()
+    assert {str(row["format"]) for row in rows} == {"image/jpeg", "image/png"}
+    for row in rows[rows["bandpass"] == "r"]:
+        answer = httpx.get(str(row["acref"]), timeout=60)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == row["format"]
+        with Image.open(io.BytesIO(answer.content)) as drawn:
+            assert drawn.size == tuple(row["naxis"])
+            assert Image.MIME[drawn.format or ""] == row["format"]
+            assert drawn.getextrema()[0] != drawn.getextrema()[1]
+        assert str(row["title"]).startswith("Picture of")
+        assert str(row["pixflags"]) == "V"
+        told = WCS(naxis=2)
+        told.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+        told.wcs.crpix, told.wcs.crval = row["coord_refpixel"], row["coord_refvalue"]
+        told.wcs.cd = np.reshape(row["cdmatrix"], (2, 2))
+        assert proj_plane_pixel_scales(told) == pytest.approx(list(row["scale"]))
+        middle = told.pixel_to_world(*((side - 1) / 2 for side in row["naxis"]))
+        assert middle.separation(SkyCoord(row["ra"], row["dec"], unit="deg")).arcsec < 0.01
+
+
+def test_a_picture_shows_the_pixels_of_its_image(image_service: Service) -> None:
+    """The brightest pixel of the cutout lies where the picture is the brightest, by the WCS of both."""
+    asked = {"POS": "0.7,-39.96", "SIZE": "0.05"}
+    rows = _element(image_service.get(QUERY, **asked, FORMAT="image/fits,image/png")).to_table()
+    rows = rows[rows["bandpass"] == "r"]
+    (cut,), (picture,) = rows[rows["format"] == "image/fits"], rows[rows["format"] == "image/png"]
+    with fits.open(io.BytesIO(httpx.get(str(cut["acref"]), timeout=60).content)) as hdus:
+        y, x = np.unravel_index(np.nanargmax(hdus[0].data), hdus[0].data.shape)
+        brightest = WCS(hdus[0].header).pixel_to_world(x, y)
+    with Image.open(io.BytesIO(httpx.get(str(picture["acref"]), timeout=60).content)) as drawn:
+        grey = np.asarray(drawn.convert("L"), float)[::-1]
+    told = WCS(naxis=2)
+    told.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    told.wcs.crpix, told.wcs.crval = picture["coord_refpixel"], picture["coord_refvalue"]
+    told.wcs.cd = np.reshape(picture["cdmatrix"], (2, 2))
+    column, row = (round(float(each)) for each in told.world_to_pixel(brightest))
+    assert grey[row, column] >= np.percentile(grey, 99)
+
+
+def test_maxrec_counts_rows_of_all_formats(image_service: Service) -> None:
+    """Three images are nine rows, of which MAXREC cuts those beyond."""
+    asked = {"POS": "0.7,-39.96", "SIZE": "0.1"}
+    for maxrec, status in ((8, "OVERFLOW"), (9, "OK")):
+        answer = image_service.get(QUERY, **asked, MAXREC=maxrec)
+        assert len(_element(answer).array) == maxrec
+        assert status in _statuses(answer.content)
 
 
 @pytest.mark.parametrize("asked", [{}, {"POS": "nonsense", "VERB": "0"}, {"POS": "1,2", "SIZE": "1"}])

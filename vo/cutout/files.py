@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+import numpy as np
+
 from vo.cutout.options import Options, Product
 from vo.cutout.places import Place
 from vo.errors import NotFoundError, TooLargeError, UsageError
@@ -18,14 +20,13 @@ from vo.images.pixels import Box
 from vo.images.sky import box_around, sky_of
 from vo.images.stamp import Cut, stamp
 from vo.images.stitch import best_covering, neighbours
-from vo.images.view import View
+from vo.images.view import View, picture_scale
 
 _ARCMIN = 60.0
 _COLOURS = ("i", "r", "g")
 """Red, green and blue of a picture where they are there and nobody says more (Lupton et al. 2004)."""
 
 _COLOUR = 3
-_LEAST_SIDE = 256  # pixels of the longer side of a picture
 _ROUNDING = 1e-6  # of the last digit that is told
 _NOT_SAFE = re.compile(r"[^A-Za-z0-9+_.-]")
 
@@ -177,9 +178,9 @@ def _fits(chosen: Sequence[_Chosen], product: Product) -> tuple[bytes, ...]:
 
 
 def _scale(chosen: Sequence[_Chosen], size: tuple[float, float]) -> float:
-    """Degrees to a pixel of a picture: that of the sharpest image, or less where little could be seen."""
+    """Degrees to a pixel of a picture of these images."""
     sharpest = min(math.degrees(sky_of(each.cut.image).scale) for each in chosen)
-    return min(sharpest, max(size) / _LEAST_SIDE)
+    return float(picture_scale(np.array(size[0]), np.array(size[1]), np.array(sharpest)))
 
 
 def _picture(chosen: Sequence[_Chosen], view: View, product: Product) -> tuple[bytes, ...]:

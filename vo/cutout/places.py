@@ -19,11 +19,12 @@ OBJECT_WORDS = ("ID", "COADD_OBJECT_ID", "OBJECT_ID")
 """The parameters that name an object."""
 
 _TILE_WORDS = ("TILE", "TILENAME")
-_WAYS = "Send RA and DEC in degrees, or ID, or TILE."
+_IMAGE_WORDS = ("IMAGE",)
+_WAYS = "Send RA and DEC in degrees, or ID, or TILE, or IMAGE."
 _IDS_A_QUERY = 500
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}\Z")
 _LARGEST = 2**63 - 1
-_LONGEST = 100
+_LONGEST, _LONGEST_IMAGE_ID = 100, 512
 
 Position = tuple[float, float]
 """Right ascension and declination in degrees (ICRS)."""
@@ -31,20 +32,28 @@ Position = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A position or an object, perhaps in the images of a tile alone; or the middle of a tile."""
+    """A position or an object, perhaps in one image or those of a tile alone; or the middle of these."""
 
     position: Position | None = None
     object_id: str = ""
     tile: str = ""
+    image_id: str = ""
 
     @classmethod
     def from_params(cls, params: Params) -> Self:
         """Judge the parameters."""
         ra, dec = params.single("RA"), params.single("DEC")
-        found = cls(position_of(ra, dec), _one(params, OBJECT_WORDS), _one(params, _TILE_WORDS))
+        found = cls(
+            position_of(ra, dec),
+            _one(params, OBJECT_WORDS),
+            _one(params, _TILE_WORDS),
+            _one(params, _IMAGE_WORDS, _LONGEST_IMAGE_ID),
+        )
         if found.position and found.object_id:
             raise UsageError("A position and an object are given.", hint="Send one of them.")
-        if not (found.position or found.object_id or found.tile):
+        if found.image_id and found.tile:
+            raise UsageError("An image and a tile are given.", hint="Send one of them.")
+        if not (found.position or found.object_id or found.tile or found.image_id):
             raise UsageError("It is not said what to cut out.", hint=_WAYS)
         return found
 
@@ -65,13 +74,13 @@ def position_of(ra: str | None, dec: str | None) -> Position | None:
     return found
 
 
-def _one(params: Params, words: Sequence[str]) -> str:
+def _one(params: Params, words: Sequence[str], longest: int = _LONGEST) -> str:
     """What is given by one of the names that mean the same; empty: nothing."""
     given = [value for word in words if (value := (params.single(word) or "").strip())]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(words)} mean the same.", hint="Send one of them.")
-    if given and len(given[0]) > _LONGEST:
-        raise UsageError(f"{words[0]} has {len(given[0]):,} characters and may have {_LONGEST}.")
+    if given and len(given[0]) > longest:
+        raise UsageError(f"{words[0]} has {len(given[0]):,} characters and may have {longest}.")
     return given[0] if given else ""
 
 
@@ -91,19 +100,28 @@ class Place:
 def place_of(target: Target, collection: ImageCollection, release: str | None, radius: float) -> Place:
     """Where a target is, with the images that show something within `radius` degrees of it.
 
-    NotFoundError: there is no such object or tile, or no image of the position.
+    NotFoundError: there is no such object, tile or image, or no image of the position.
     """
-    if target.position is None and not target.object_id:
-        of_tile = _images_of_tile(target.tile, collection, release)
-        return Place((of_tile[0].ra, of_tile[0].dec), of_tile)
-    position = target.position or _position_of_object(target.object_id, collection, release)
-    found = latest(collection.by_position(*position, radius=radius, release=release))
-    if target.tile:
-        tile = _images_of_tile(target.tile, collection, release)[0].tile
-        found = tuple(image for image in found if image.tile == tile)
+    named = _named(target, collection, release)
+    if target.object_id:
+        position = _position_of_object(target.object_id, collection, release)
+    else:
+        position = target.position or (named[0].ra, named[0].dec)
+    found = named
+    if not target.image_id and (target.position or target.object_id):
+        found = latest(collection.by_position(*position, radius=radius, release=release))
+        if named:
+            found = tuple(image for image in found if image.tile == named[0].tile)
     if not found:
         raise not_shown(position, release, target.tile)
     return Place(position, found)
+
+
+def _named(target: Target, collection: ImageCollection, release: str | None) -> tuple[ImageFile, ...]:
+    """The image, or those of the tile, that a target names; none: it names a position or an object alone."""
+    if target.image_id:
+        return (_image(target.image_id, collection),)
+    return _images_of_tile(target.tile, collection, release) if target.tile else ()
 
 
 def latest(images: Iterable[ImageFile]) -> tuple[ImageFile, ...]:
@@ -130,6 +148,14 @@ def not_shown(position: Position, release: str | None, tile: str = "") -> NotFou
         f"No image {of}shows the position ({position[0]:.6f}, {position[1]:.6f}).",
         hint="The table ivoa.obscore says which parts of the sky there are images of.",
     )
+
+
+def _image(image_id: str, collection: ImageCollection) -> ImageFile:
+    """The image with this obs_publisher_did."""
+    found = collection.by_ids([image_id])
+    if not found:
+        raise NotFoundError(f"There is no image {image_id[:200]!r}.")
+    return found[0]
 
 
 def _images_of_tile(tile: str, collection: ImageCollection, release: str | None) -> tuple[ImageFile, ...]:

@@ -105,9 +105,8 @@ def _rows(asked: str, image: ImageFile | None, base_url: str, most_pixels: int) 
             query = urlencode({"ID": image.obs_publisher_did, "PLANES": plane})
             url = f"{base_url}{CUTOUT_PATHS['sync']}?{query}"
             yield _Link(asked, _PLANES[plane], _described(plane, image), url, content_type=_FITS)
-    if image.band and image.tile:
-        url = f"{base_url}{PICTURE}{urlencode(_picture(image))}"
-        yield _Link(asked, "#preview-image", _described("picture", image), url, content_type="image/jpeg")
+    url = f"{base_url}{PICTURE}{urlencode(_picture(image))}"
+    yield _Link(asked, "#preview-image", _described("picture", image), url, content_type="image/jpeg")
 
 
 def _services(images: Collection[ImageFile], base_url: str) -> Iterator[str]:
@@ -132,14 +131,7 @@ def _picture(image: ImageFile) -> dict[str, str]:
     """The parameters of a picture of the image, or of its middle where it is too large."""
     sides = (min(pixels * image.pixel_scale / 60, _PICTURE_ARCMIN) for pixels in (image.naxis1, image.naxis2))
     xsize, ysize = (f"{side:.2f}" for side in sides)
-    place = {"RA": repr(image.ra), "DEC": repr(image.dec), "TILE": image.tile or ""}
-    return place | {
-        "RELEASE": image.release,
-        "BANDS": image.band or "",
-        "XSIZE": xsize,
-        "YSIZE": ysize,
-        "FORMAT": "jpeg",
-    }
+    return {"IMAGE": image.obs_publisher_did, "XSIZE": xsize, "YSIZE": ysize, "FORMAT": "jpeg"}
 
 
 def _batches(rows: Sequence[_Link]) -> Iterator[pa.RecordBatch]:

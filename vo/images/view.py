@@ -19,6 +19,9 @@ _STEP = 16  # pixels between the places whose positions are calculated; between 
 _HALF = 0.5  # pixels from a centre to an edge
 _MAX_SOURCE = 1 << 26  # pixels of an image that a picture is made of
 _MAX_SIDE = 2400  # pixels of a picture along an axis
+_LEAST_SIDE = 256  # pixels of the longer side of a picture
+
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,8 @@ class View:
     @classmethod
     def around(cls, position: tuple[float, float], size: tuple[float, float], scale: float) -> View:
         """A view of a width and height in degrees, its pixels of `scale` or as large as they must be."""
-        fit = max(scale, *(length / _MAX_SIDE for length in size))
-        columns, rows = (max(1, round(length / fit)) for length in size)
-        return cls(*position, columns, rows, fit)
+        columns, rows, fit = _grid(np.array(size[0]), np.array(size[1]), np.array(scale))
+        return cls(*position, int(columns), int(rows), float(fit))
 
     def __post_init__(self) -> None:
         if not (1 <= self.columns <= _MAX_SIDE and 1 <= self.rows <= _MAX_SIDE and self.scale > 0):
@@ -56,6 +58,22 @@ class View:
         return np.degrees(np.arctan2(vectors[..., 1], vectors[..., 0])) % 360.0, np.degrees(
             np.arctan2(vectors[..., 2], across)
         )
+
+
+def picture_scale(width: Numbers, height: Numbers, sharpest: Numbers) -> Numbers:
+    """Degrees to a pixel of a picture: those of the sharpest image, or less where little could be seen."""
+    return np.minimum(sharpest, np.maximum(width, height) / _LEAST_SIDE)
+
+
+def grid_of(width: Numbers, height: Numbers, sharpest: Numbers) -> tuple[Counts, Counts, Numbers]:
+    """Columns, rows and degrees to a pixel of pictures, of any number at once; all angles in degrees."""
+    return _grid(width, height, picture_scale(width, height, sharpest))
+
+
+def _grid(width: Numbers, height: Numbers, scale: Numbers) -> tuple[Counts, Counts, Numbers]:
+    fit = np.maximum(scale, np.maximum(width, height) / _MAX_SIDE)
+    columns, rows = (np.maximum(1, np.rint(length / fit)).astype(np.int64) for length in (width, height))
+    return columns, rows, fit
 
 
 def drawn(view: View, images: Sequence[Image], *, nearest: bool = False) -> Numbers:

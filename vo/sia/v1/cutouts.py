@@ -24,7 +24,7 @@ _WCS = (
     *("wcs_frame", "wcs_projection", "wcs_crpix1", "wcs_crpix2", "wcs_crval1", "wcs_crval2"),
     *("wcs_cd1_1", "wcs_cd1_2", "wcs_cd2_1", "wcs_cd2_2"),
 )
-NEEDS = (*archive.NEEDS, "s_pixel_scale", *_WCS)
+NEEDS = (*archive.NEEDS, *_WCS)
 """The columns of obscore from which the rows are made; those of the WCS may be missing."""
 
 _EQUATORIAL = ("ICRS", "FK5")  # 23 mas apart
@@ -107,7 +107,10 @@ def cut(stored: Arrays, region: Region | None, config: Config) -> Arrays:
         "crpix2": pa.array(np.where(is_known, plane.pixel[1] - first[1] + 1, np.nan), from_pandas=True),
     }
     as_it_is = pa.array((naxis == size).all(axis=0) | (naxis.prod(axis=0) > config.cutout_pixels))
-    return {name: pc.if_else(as_it_is, column, parts[name]) for name, column in whole.items()}
+    return {
+        name: pc.if_else(as_it_is, column, parts[name]) if name in parts else column
+        for name, column in whole.items()
+    }
 
 
 def _box(

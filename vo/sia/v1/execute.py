@@ -11,8 +11,9 @@ from vo.delivery import Asked, deliver
 from vo.result import Recast
 from vo.sia.statement import statement_of
 from vo.sia.v1.fields import as_reply
+from vo.sia.v1.pictures import with_pictures
 from vo.sia.v1.published import obscore_of
-from vo.sia.v1.query import INPUTS, ImageQuery
+from vo.sia.v1.query import IMAGE_FORMAT, INPUTS, ImageQuery
 from vo.uws.job import JobResult
 from vo.uws.report import Stage
 from vo.uws.run import Run
@@ -48,7 +49,8 @@ def _recast(query: ImageQuery, config: Config) -> Recast:
     """The reply made of the rows of obscore."""
 
     def reply(batch: pa.RecordBatch) -> pa.RecordBatch:
-        stored = dict(zip(query.names, batch.columns, strict=True))
-        return as_reply(query.fields, {**stored, **query.service_type.told(stored, query.region, config)})
+        stored = dict(zip((*query.names, IMAGE_FORMAT), batch.columns, strict=True))
+        told = query.service_type.told(stored, query.region, config)
+        return as_reply(query.fields, {**stored, **with_pictures(stored, told)})
 
     return Recast(tuple(field.column for field in query.fields), reply)

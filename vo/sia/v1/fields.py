@@ -91,7 +91,7 @@ def _middle(first: str, last: str) -> Make:
 
 
 def _scale(rows: Arrays) -> pa.Array:
-    degrees = pc.divide(rows["s_pixel_scale"], _ARCSEC)
+    degrees = pc.divide(rows["pixel_scale"], _ARCSEC)
     return _together("scale", "scale")({"scale": degrees})
 
 
@@ -105,7 +105,7 @@ _MADE: Mapping[str, Make] = {
     "naxes": _always(2),
     "naxis": _together("naxis1", "naxis2"),
     "scale": _scale,
-    "format": _always("image/fits"),
+    "format": _taken("image_format"),
     "dateobs": _middle("t_min", "t_max"),
     "bandpass": _taken("band"),
     "filesize": _bytes,
@@ -113,13 +113,12 @@ _MADE: Mapping[str, Make] = {
     "bandpass_refvalue": _middle("em_min", "em_max"),
     "bandpass_hilimit": _taken("em_max"),
     "bandpass_lolimit": _taken("em_min"),
-    "pixflags": _always("C"),
-    "coord_frame": _taken("wcs_frame"),
-    "coord_equinox": _taken("wcs_equinox"),
-    "coord_projection": _taken("wcs_projection"),
+    "coord_frame": _taken("frame"),
+    "coord_equinox": _taken("equinox"),
+    "coord_projection": _taken("projection"),
     "coord_refpixel": _together("crpix1", "crpix2"),
-    "coord_refvalue": _together("wcs_crval1", "wcs_crval2"),
-    "cdmatrix": _together("wcs_cd1_1", "wcs_cd1_2", "wcs_cd2_1", "wcs_cd2_2"),
+    "coord_refvalue": _together("crval1", "crval2"),
+    "cdmatrix": _together("cd1_1", "cd1_2", "cd2_1", "cd2_2"),
 }
 """What columns are made of that are not there by their own name."""
 

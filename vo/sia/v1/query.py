@@ -18,7 +18,9 @@ from vo.delivery import maxrec_of
 from vo.errors import UsageError
 from vo.formats import Format
 from vo.literals import number
+from vo.sia.v1 import pictures
 from vo.sia.v1.fields import VERBOSITIES, Field, fields_of
+from vo.sia.v1.image_formats import ALL, FITS, GRAPHIC, IMAGE_FORMATS, METADATA, formats_asked
 from vo.sia.v1.region import INTERSECT, NOWHERE, Region
 from vo.sia.v1.service_types import SERVICE_TYPES, ServiceType
 from vo.votable.descriptor import Input
@@ -31,9 +33,9 @@ DEFAULT_FORMAT = "text/xml"
 LARGEST_SIZE = 360.0
 """Degrees of SIZE at the most: as much as there is."""
 
-_METADATA = "METADATA"
-_FITS = ("ALL", "IMAGE/FITS", "APPLICATION/FITS", "IMAGE/X-FITS")
-_GRAPHIC = "GRAPHIC"
+IMAGE_FORMAT = "image_format"
+"""The column of a query with the format that its row is to tell of."""
+
 _DEFAULT_VERB = 2
 
 INPUTS = (
@@ -47,9 +49,9 @@ INPUTS = (
     ),
     Input(
         "INPUT:FORMAT",
-        "Media types of images, separated by commas; METADATA for this description",
-        options=("ALL", "image/fits", _METADATA),
-        value="ALL",
+        "Media types of images, separated by commas; GRAPHIC for pictures, METADATA for this description",
+        options=(ALL, *IMAGE_FORMATS, GRAPHIC, METADATA),
+        value=ALL,
     ),
     Input(
         "INPUT:TYPE",
@@ -72,12 +74,16 @@ INPUTS = (
 
 @dataclass(frozen=True, slots=True)
 class ImageQuery:
-    """Images of `table` that meet `condition`, which is ADQL; no region: only the metadata are wanted."""
+    """Images of `table` that meet `condition`, which is ADQL, a row for each of `image_formats`.
+
+    No region: only the metadata are wanted.
+    """
 
     table: Table
     service_type: ServiceType
     region: Region | None
     condition: str
+    image_formats: tuple[str, ...]
     fields: tuple[Field, ...]
     format: Format
     maxrec: int
@@ -85,8 +91,8 @@ class ImageQuery:
     @classmethod
     def from_params(cls, params: Params, table: Table, config: Config) -> Self:
         """Read and judge the parameters; others are ignored (SIA 1.0, 4.1)."""
-        wanted = _formats(params.single("FORMAT"))
-        region = None if wanted == {_METADATA} else _region(params)
+        wanted = formats_asked(params.single("FORMAT"))
+        region = None if wanted is None else _region(params)
         lies = _one_of(params, "INTERSECT", INTERSECT, "OVERLAPS")
         types = {each.name: each for each in SERVICE_TYPES}
         return cls(
@@ -94,6 +100,7 @@ class ImageQuery:
             _one_of(params, "TYPE", types, SERVICE_TYPES[0].name),
             region,
             lies(region) if region is not None and wanted else NOWHERE,
+            wanted or (FITS,),
             fields_of(table, VERBOSITIES[-1] if region is None else _verbosity(params)),
             format=formats.find(params.single("RESPONSEFORMAT") or DEFAULT_FORMAT),
             maxrec=maxrec_of(params, config),
@@ -102,32 +109,26 @@ class ImageQuery:
     @property
     def names(self) -> tuple[str, ...]:
         """The columns of obscore that are asked for."""
-        needed = [*self.service_type.needs, *(name for field in self.fields for name in field.needs)]
+        needed = [
+            *self.service_type.needs,
+            *pictures.NEEDS,
+            *(name for field in self.fields for name in field.needs),
+        ]
         return tuple(name for name in dict.fromkeys(needed) if self.table.column(name) is not None)
 
     @property
     def adql(self) -> str:
         """The query, made of nothing but names of the catalogue, our own words and numbers."""
-        return (
-            f"SELECT {', '.join(map(quoted, self.names))} FROM {self.table.qualified} "  # noqa: S608  see above
+        columns = ", ".join(map(quoted, self.names))
+        met = (
+            f"SELECT {columns} FROM {self.table.qualified} "  # noqa: S608  see above
             f"WHERE dataproduct_type = 'image' AND {self.condition}"
         )
-
-
-def _formats(text: str | None) -> set[str]:
-    """The formats that there are among those asked for, or METADATA alone (SIA 1.0, 4.1.3)."""
-    words = ["ALL"] if text is None else [word.strip().upper() for word in text.split(",")]
-    if _METADATA in words:
-        return {_METADATA}
-    in_graphic_list = False
-    for word in words:
-        in_graphic_list = in_graphic_list or word.startswith(f"{_GRAPHIC}-")
-        if "/" not in word and word not in ("ALL", _GRAPHIC) and not in_graphic_list:
-            raise UsageError(
-                f"FORMAT {word[:40]!r} is no media type.",
-                hint=f"Send ALL, {_GRAPHIC}, {_METADATA}, or media types such as image/fits.",
-            )
-    return set(words).intersection(_FITS)
+        each = (
+            f"SELECT {columns}, '{name}' AS {IMAGE_FORMAT} FROM met"  # noqa: S608  see above
+            for name in self.image_formats
+        )
+        return f"WITH met AS ({met}) {' UNION ALL '.join(each)}"
 
 
 def _region(params: Params) -> Region:
