@@ -316,10 +316,17 @@ def test_each_combination_is_a_result(image_service: Service, images: Table) -> 
 
 
 def test_a_job_that_asks_for_too_much_fails(image_service: Service) -> None:
-    """What is wrong with all of it is the error of the job."""
-    for params in ({}, {"ID": ["a"] * 40, "POS": "CIRCLE 1 1"}):
+    """What is wrong with all of it is the error of the job, told in the words of SODA."""
+    for params, begin in (
+        ({}, "UsageError: ID is missing"),
+        ({"ID": ["a"] * 40, "POS": "CIRCLE 1 1"}, "UsageError: A CIRCLE"),
+    ):
         job = started(image_service, **params)
         assert image_service.await_phase(job, "COMPLETED", "ERROR") == "ERROR"
+        for accept in ("*/*", "application/json", "text/html"):
+            error = httpx.get(f"{image_service.url}{job}/error", headers={"accept": accept})
+            assert (error.status_code, error.text[: len(begin)]) == (200, begin)
+            assert error.headers["content-type"].startswith("text/plain")
 
 
 def test_the_documents(image_service: Service, assert_valid: Callable[[bytes], None]) -> None:

@@ -29,7 +29,7 @@ from vo.uws.kind import JobKind
 from vo.uws.stream import SyncResponse, sync_job
 
 SYNC = JobKind(name="soda-sync", path=CUTOUT_PATHS["sync"], lane=SYNC_LANE)
-ASYNC = JobKind(name="soda", path=CUTOUT_PATHS["async"], lane="cutout")
+ASYNC = JobKind(name="soda", path=CUTOUT_PATHS["async"], lane="cutout", tell_error=error_text)
 
 
 def routes() -> list[Route]:

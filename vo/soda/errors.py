@@ -1,4 +1,4 @@
-"""Errors in the form of SODA 1.0 (5.2): plain text that begins with a label."""
+"""Errors in the form of SODA 1.0 (5.2), at once or of a job: plain text that begins with a label."""
 
 from __future__ import annotations
 

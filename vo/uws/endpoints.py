@@ -299,9 +299,10 @@ async def show_result(call: Call) -> Response:
 
 
 async def show_error(call: Call) -> Response:
-    """GET …/error: the error document, with status 200 (TAP 1.1, 3.3)."""
-    failure = actions.job_failure(await call.job())
-    media_type, body = error_as(accepted_form(call.request) or "votable", failure.as_error())
+    """GET …/error: the error document, with status 200, in the form of its service (DALI 1.1, 5.2)."""
+    failure = actions.job_failure(await call.job()).as_error()
+    tell = call.kind.tell_error or partial(error_as, accepted_form(call.request) or "votable")
+    media_type, body = tell(failure)
     return Response(body, media_type=media_type, headers=_FRESH)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from vo.errors import VOError
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,10 +13,12 @@ class JobKind:
     """One resource of the service that makes jobs of kind `name`, which run on `lane`.
 
     `path` is that of the resource from the service's root: a job list, such as "/tap/async". `takes_files`:
-    its parameters may come with files.
+    its parameters may come with files. `tell_error`: media type and document of the error of a job, where the
+    standard of the service asks for a form; None: whatever the client prefers.
     """
 
     name: str
     path: str
     lane: str
     takes_files: bool = False
+    tell_error: Callable[[VOError], tuple[str, bytes]] | None = None
