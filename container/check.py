@@ -26,6 +26,7 @@ from pathlib import Path
 import httpx
 import pyvo
 from astropy.io import fits
+from astropy.table import Table
 
 IMAGE = "localhost/vo"
 START_S = 300
@@ -279,10 +280,41 @@ def _anomaly(url: str) -> str:
     return f"the {len(strangest) - 1:,} rows of a job"
 
 
+def _regions(url: str) -> str:
+    """Shapes in columns, and rows that come along: both have loops of their own."""
+    service = pyvo.dal.TAPService(f"{url}/tap")
+    [row] = service.search("SELECT TOP 1 s_ra AS ra, s_dec AS dec FROM ivoa.obscore")
+    mine = Table({"ra": [row["ra"]], "dec": [row["dec"]]})
+    met = service.search(
+        "SELECT o.s_region, AREA(o.s_region) AS area, CENTROID(o.s_region) AS middle FROM ivoa.obscore AS o "
+        "JOIN TAP_UPLOAD.mine AS m ON 1 = CONTAINS(POINT(m.ra, m.dec), o.s_region) "
+        "WHERE 1 = INTERSECTS(o.s_region, CIRCLE(m.ra, m.dec, 0.1))",
+        uploads={"mine": mine},
+    )
+    assert len(met), "no image has its own middle"
+    return f"{len(met)} images of a table's position"
+
+
+def _footprint(url: str) -> str:
+    """Maps, coverage, and the tiles of positions, which have loops of their own."""
+    [row] = pyvo.dal.TAPService(f"{url}/tap").search("SELECT TOP 1 s_ra, s_dec FROM ivoa.obscore")
+    table = f"ra,dec\n{row['s_ra']},{row['s_dec']}\n"
+    tiles = httpx.post(f"{url}/footprint/tiles", files={"t": ("positions.csv", table)}, timeout=120)
+    assert tiles.status_code == 200, tiles.text
+    for path in ("moc?TABLE=sim1.main&ORDER=8&RESPONSEFORMAT=ascii", "moc?BAND=g&RESPONSEFORMAT=json"):
+        moc = httpx.get(f"{url}/footprint/{path}", timeout=120)
+        assert moc.status_code == 200, moc.text
+    picture = httpx.get(f"{url}/footprint/map?TABLE=sim1.main&ORDER=7&RESPONSEFORMAT=png", timeout=120)
+    assert picture.status_code == 200, picture.text
+    return f"tiles of positions, coverage, and a map of {len(picture.content):,} bytes"
+
+
 QUESTIONS: dict[str, Callable[[str], str]] = {
     "TAP sync": _sync,
     "TAP async": _async,
+    "regions": _regions,
     "DataLink": _image,
+    "footprint": _footprint,
     "cutout": _cutout,
     "anomaly": _anomaly,
 }
