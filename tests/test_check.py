@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,14 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 from service import free_port
 
 from vo import alive, check
+from vo.anomaly.models import model_bytes
 from vo.catalog import FORM as CATALOG_FORM
 from vo.config import Config
 from vo.errors import ConfigError
+from vo.forest import Missing, Settings, fit, sample
+from vo.forest.detector import Detector
 from vo.serve import redis_server
 from vo.uws.pool import Pool
 from vo.uws.record import FORM
@@ -47,7 +54,7 @@ def _lines(config: Config) -> Iterator[str]:
 def test_all_in_order_starts(config: Config) -> None:
     """No fault, and the job store knows from now on in which form its jobs are."""
     assert not [line for line in _lines(config) if line.startswith("FAULT")]
-    check.start(config, patience_s=0)
+    check.start(config, "worker", patience_s=0)
     with Redis.from_url(config.state_url, decode_responses=True) as state:
         assert state.get(check.FORM_KEY) == str(FORM)
 
@@ -139,7 +146,7 @@ def test_a_fault_is_named(name: str, config: Config, monkeypatch: pytest.MonkeyP
     assert [word for word in words if word not in fault] == []
     assert "secret@" not in fault
     with pytest.raises(ConfigError, match=f"Nothing was started; not in order: .*{part}"):
-        check.start(wrong, patience_s=0)
+        check.start(wrong, "worker", patience_s=0)
 
 
 def test_servers_that_start_are_waited_for(config: Config) -> None:
@@ -150,7 +157,7 @@ def test_servers_that_start_are_waited_for(config: Config) -> None:
     command = [sys.executable, "-c", program, redis_server(), "--port", str(port), "--save", ""]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=config.data_dir) as server:
         try:
-            check.start(late, patience_s=20)
+            check.start(late, "worker", patience_s=20)
         finally:
             server.terminate()
 
@@ -165,7 +172,7 @@ def test_a_full_volume_keeps_nobody_away(config: Config, monkeypatch: pytest.Mon
     [fault] = [line for line in _lines(config) if line.startswith("FAULT")]
     assert fault.startswith("FAULT space:")
     assert "delete jobs" in fault
-    check.start(config, patience_s=0)
+    check.start(config, "worker", patience_s=0)
 
 
 @pytest.mark.parametrize(
@@ -191,29 +198,101 @@ def test_volumes_as_they_are(config: Config, options: str, part: str, words: str
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("command", [["web"], ["worker", "--lane", "query"], ["sweep"]])
-def test_nothing_is_half_started(config: Config, command: list[str]) -> None:
-    """A process whose secret is wrong ends at once, with a line of its log for each fault and the way out."""
-    port = free_port()
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("VO_")},
-        "VO_STATE_URL": config.state_url.replace("://", "://nobody:wrong@"),
-        "VO_RELAY_URL": config.relay_url,
-        "VO_PORT": str(port),
-        "VO_LOG_FORMAT": "json",
-    }
-    done = subprocess.run(
+def _run(config: Config, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that should end by itself, with these settings alone."""
+    return subprocess.run(
         [sys.executable, "-m", "vo.cli", *command, "--data", str(config.data_dir)],
-        env=environment,
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("VO_")},
+            "VO_LOG_FORMAT": "json",
+            "VO_PORT": str(free_port()),
+            **settings,
+        },
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+def _tells(done: subprocess.CompletedProcess[str], part: str, words: str) -> None:
+    """It has ended with a line of log that names the part, and said last that nothing was started."""
     assert done.returncode == 1
-    assert '"part": "state"' in done.stderr
-    assert "It belongs into VO_STATE_URL" in done.stderr
-    assert "Nothing was started" in done.stderr
+    assert f'"part": "{part}"' in done.stderr
+    assert words in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"vo: Nothing was started; not in order: {part}")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["web", "worker --lane query", "sweep", "anomaly watch {model} --name alerts"]
+)
+def test_nothing_is_half_started(config: Config, command: str) -> None:
+    """A process whose secret is wrong ends at once, with a line of its log for each fault and the way out."""
+    model = config.data_dir / "model.arrow"
+    model.write_bytes(model_bytes(_detector()))
+    words = [str(model) if word == "{model}" else word for word in command.split()]
+    state_url = config.state_url.replace("://", "://nobody:wrong@")
+    done = _run(config, *words, VO_STATE_URL=state_url, VO_RELAY_URL=config.relay_url)
+    _tells(done, "state", "It belongs into VO_STATE_URL")
+
+
+def _detector() -> Detector:
+    rows = np.random.default_rng(1).normal(size=(2, 300))
+    seen = sample.offered(sample.empty(3, 300, 2), rows, np.arange(300))
+    return fit(seen, ("g_r", "r_i"), Settings(ntrees=5, sample_size=64), missing=[Missing.DROP] * 2)
+
+
+def test_a_service_of_another_version_starts_nothing(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`vo serve` looks before it starts anything, and leaves nothing behind."""
+    _release_of(CATALOG_FORM - 1)(config, monkeypatch)
+    _tells(_run(config, "serve"), "releases", "vo load")
+    assert not (config.data_dir / "redis").exists()
+
+
+def test_a_port_that_is_taken_starts_nothing(config: Config) -> None:
+    """Neither the whole service nor a web server, and both say which."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        words = f"Port {port} of 127.0.0.1 cannot be listened on: Address already in use"
+        _tells(_run(config, "serve", "--port", str(port)), "address", words)
+        assert not (config.data_dir / "redis").exists()
+        with pytest.raises(ConfigError, match="Nothing was started; not in order: address"):
+            check.start(replace(config, port=port), "web", patience_s=0)
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("nowhere.invalid", 8000), ("192.0.2.1", 8000), ("127.0.0.1", 70_000)]
+)
+def test_an_address_that_is_not_ours_is_a_fault(config: Config, host: str, port: int) -> None:
+    """Names that nobody knows, addresses of others, ports that are none."""
+    with pytest.raises(ConfigError, match="address"):
+        check.start(replace(config, host=host, port=port), "port", patience_s=0)
+
+
+def test_jobs_of_another_version_start_no_worker(config: Config) -> None:
+    """Of its own Redis `vo serve` knows only once that runs: it ends that, and has started nothing else."""
+    directory = config.data_dir / "redis"
+    directory.mkdir()
+    port, files = free_port(), ["--dir", str(directory), "--appendonly", "yes", "--save", ""]
+    command = [redis_server(), "--port", str(port), *files]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+        with Redis.from_url(f"redis://127.0.0.1:{port}", retry=Retry(ConstantBackoff(0.05), 200)) as state:
+            state.set(check.FORM_KEY, FORM - 1)
+        server.terminate()
+    done = _run(config, "serve")
+    _tells(done, "state", "those of an older version")
+    assert "vo.worker" not in done.stderr
+    assert not (config.data_dir / "tmp").exists() or not list((config.data_dir / "tmp").iterdir())
+
+
+@pytest.mark.parametrize("command", [["serve"], ["serve", "--sample"]])
+def test_a_directory_that_cannot_be_is_told(config: Config, command: list[str]) -> None:
+    """Before anything is built or started."""
+    (config.data_dir / "file").touch()
+    done = _run(replace(config, data_dir=config.data_dir / "file" / "data"), *command)
+    assert done.returncode == 1
+    assert "data cannot be written: Not a directory. Set VO_DATA_DIR, or --data" in done.stderr
     assert "Traceback" not in done.stderr
 
 

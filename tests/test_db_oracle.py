@@ -405,7 +405,9 @@ def test_a_full_pool_is_a_transient_fault() -> None:
 def test_nobody_there() -> None:
     """A port without a server, and a listener that knows no such service, may be better later."""
     with wire.OracleDouble(wire.counting(1), refuse_with=12514) as double, reading(double) as database:
-        assert isinstance(failure_of(database), TransientError)
+        error = failure_of(database)
+        assert isinstance(error, TransientError)
+        assert "its listener knows no such service (DPY-6001)" in str(error)
         double.kill()
         assert isinstance(failure_of(database), TransientError)
     gc.collect()

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
-from service import Service
+from service import Service, free_port
 
 from vo.errors import UsageError
 from vo.forest import Missing, Settings, fit, sample, score
@@ -114,6 +114,25 @@ def test_rows_are_scored_and_the_strange_told(redis_url: str, detector: Detector
     assert float(found[0][1][b"score"]) == expected[expected >= 0.7][0]
     assert json.loads(found[-1][1][b"row"]) == {"g_r": "-9.5", "r_i": "9.5", "id": "7", "note": ""}
     assert (int(numbers[b"rows"]), int(numbers[b"found"])) == (1001, len(found))
+
+
+def test_a_watch_shows_that_it_lives(detector: Detector, tmp_path: Path) -> None:
+    """Its file is touched as long as it asks for rows, also where no Redis answers."""
+    alive, stop = tmp_path / "alive", threading.Event()
+    with Redis.from_url(f"redis://127.0.0.1:{free_port()}") as nobody:
+        watcher = Watcher(nobody, Keys("alone"), detector, WatchOptions(), tmp_path)
+        thread = threading.Thread(target=watcher.run, args=[stop, alive])
+        thread.start()
+        try:
+            for _ in range(2):
+                deadline = time.monotonic() + 60
+                while not alive.exists() or alive.stat().st_mtime == 0:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.02)
+                os.utime(alive, (0, 0))
+        finally:
+            stop.set()
+            thread.join()
 
 
 def test_what_cannot_be_scored_is_kept_with_the_reason(

@@ -8,11 +8,14 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Literal
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -45,6 +48,7 @@ MOST_SKEW_S = 30.0
 LEAST_FREE = 256 * 2**20
 """Bytes below which the volume of results counts as full."""
 
+_LAST_PORT = 2**16 - 1
 _PROBE = bytes(2**20)
 _ANSWER_S = 5.0
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -52,6 +56,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 log = logger(__name__)
 
 Examine = Callable[[Config], str]
+
+Starter = Literal["port", "serve", "served", "web", "worker", "sweep", "watch"]
+"""Who starts."""
 
 
 def check(config: Config) -> Iterator[str]:
@@ -67,32 +74,38 @@ def check(config: Config) -> Iterator[str]:
         raise ConfigError(f"Not in order: {', '.join(faults)}.")
 
 
-def start(config: Config, *, patience_s: float = PATIENCE_S) -> None:
-    """Return once all that a process of the service needs is there; ConfigError, with a log: it is not.
+def start(config: Config, who: Starter, *, patience_s: float = PATIENCE_S) -> None:
+    """Return once all that `who` needs is there; ConfigError, with a log: it is not.
 
     A server that does not answer may be starting itself, and is waited for.
     """
-    if not (config.state_url and config.relay_url):
+    needed = _NEEDED[who]
+    if "relay" in needed and not (config.state_url and config.relay_url):
         raise ConfigError(
             "VO_STATE_URL and VO_RELAY_URL must name two Redis servers.",
             hint="`vo serve` starts both by itself.",
         )
     deadline = time.monotonic() + patience_s
-    while faults := dict(_faults(config)):
+    while faults := dict(_faults(config, needed)):
         is_lasting = any(not isinstance(error, TransientError) for error in faults.values())
         if is_lasting or time.monotonic() > deadline:
             for name, error in faults.items():
                 log.error("not in order", part=name, error=error.message, hint=error.hint)
             raise ConfigError(f"Nothing was started; not in order: {', '.join(faults)}.")
-        log.warning("waiting for what does not answer yet", parts=list(faults))
+        log.warning(
+            "waiting for what does not answer yet",
+            parts={name: error.message for name, error in faults.items()},
+        )
         time.sleep(1)
-    _warn_of_space(config)
-    with _asked(config.state_url, "VO_STATE_URL") as client:
-        client.set(FORM_KEY, FORM, nx=True)
+    if "results" in needed:
+        _warn_of_space(config)
+    if "relay" in needed:
+        with _asked(config.state_url, "VO_STATE_URL") as client:
+            client.set(FORM_KEY, FORM, nx=True)
 
 
-def _faults(config: Config) -> Iterator[tuple[str, VOError]]:
-    for name, examine in _NEEDED.items():
+def _faults(config: Config, needed: Mapping[str, Examine]) -> Iterator[tuple[str, VOError]]:
+    for name, examine in needed.items():
         try:
             examine(config)
         except VOError as error:
@@ -117,8 +130,15 @@ def _data_dir(config: Config) -> str:
 
 
 def _results(config: Config) -> str:
-    """Whether files can be made where results lie: on a volume mounted read-only, not even root may."""
-    root = config.results_dir
+    return _writable(config.results_dir, "Mount the volume of results read-write")
+
+
+def _watches(config: Config) -> str:
+    return _writable(config.watch_dir, "Mount the volume of renewed models read-write")
+
+
+def _writable(root: Path, hint: str) -> str:
+    """Whether files can be made there: on a volume mounted read-only, not even root may."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=root):
@@ -127,9 +147,28 @@ def _results(config: Config) -> str:
         if error.errno not in _FULL:
             raise ConfigError(
                 f"{root} cannot be written: {error.strerror}.",
-                hint="Mount the volume of results read-write, or change its owner to this user.",
+                hint=f"{hint}, or change its owner to this user.",
             ) from error
     return str(root)
+
+
+def _address(config: Config) -> str:
+    """Whether the web server will be able to listen, found out as it does it."""
+    if config.port > _LAST_PORT:
+        raise ConfigError(f"VO_PORT is {config.port}, but ports end at {_LAST_PORT}.")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            config.host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ConfigError(
+            f"Port {config.port} of {config.host} cannot be listened on: {error.strerror}.",
+            hint="Stop what listens there, or choose another --port or --host.",
+        ) from error
+    return f"{config.host}:{config.port}"
 
 
 def _space(config: Config) -> str:
@@ -164,33 +203,43 @@ def _catalog(config: Config) -> str:
     finally:
         child.join()
         ours.close()
-    if isinstance(answer, VOError):
-        raise answer
-    return str(answer)
+    if isinstance(answer, str):
+        return answer
+    kind, message, hint = answer
+    raise kind(message, hint=hint)
 
 
 def _tell_release(config: Config, to: Connection) -> None:
     try:
-        with open_database(config, describe) as database:
+        with _opened(config) as database:
             to.send(database.catalog().release)
     except VOError as error:
         kind = TransientError if isinstance(error, TransientError) else ConfigError
-        to.send(kind(str(error)))
+        to.send((kind, error.message, error.hint))
+
+
+@contextmanager
+def _opened(config: Config) -> Iterator[Database]:
+    """The database; where it does not answer, with its address and what to mend."""
+    try:
+        with open_database(config, describe) as database:
+            yield database
+    except TransientError as error:
+        reason = f" {error.__cause__}." if isinstance(error.__cause__, OSError) else ""
+        raise TransientError(
+            f"{config.oracle_dsn or 'The database'} does not answer: {error}{reason}",
+            hint="Start it, or mend VO_ORACLE_DSN.",
+        ) from error
 
 
 def _releases(config: Config) -> str:
-    try:
-        with open_database(config, describe) as database:
-            catalog = database.catalog()
-            for table in catalog.tables():
-                _try(database, catalog, table)
-            if database.takes_tables:
-                with database.holding(SCHEMA, [_INCOMING]):  # an account may lack the privilege
-                    pass
-    except TransientError as error:
-        raise TransientError(
-            f"{config.oracle_dsn} does not answer: {error}", hint="Start it, or mend VO_ORACLE_DSN."
-        ) from error
+    with _opened(config) as database:
+        catalog = database.catalog()
+        for table in catalog.tables():
+            _try(database, catalog, table)
+        if database.takes_tables:
+            with database.holding(SCHEMA, [_INCOMING]):  # an account may lack the privilege
+                pass
     rows = sum(table.nrows or 0 for table in catalog.tables())
     where = f"Oracle at {config.oracle_dsn}, {catalog.release}: " if config.oracle_dsn else ""
     return f"{where}{len(list(catalog.tables()))} tables, {rows:,} rows"
@@ -320,12 +369,20 @@ _EXAMINED: Mapping[str, Examine] = {
 }
 """What `vo check` looks at."""
 
-_NEEDED: Mapping[str, Examine] = {
-    "data directory": _data_dir,
-    "results": _results,
-    "releases": _catalog,
-    "state": _state,
-    "relay": _EXAMINED["relay"],
-    "clock": _clock,
+_STORED: Mapping[str, Examine] = {"data directory": _data_dir, "results": _results, "releases": _catalog}
+_ASKED: Mapping[str, Examine] = {"state": _state, "relay": _EXAMINED["relay"], "clock": _clock}
+
+_NEEDED: Mapping[Starter, Mapping[str, Examine]] = {
+    "port": {"address": _address},
+    "serve": _STORED,
+    "served": _ASKED,
+    "web": {**_STORED, **_ASKED, "address": _address},
+    "worker": {**_STORED, **_ASKED},
+    "sweep": {**_STORED, **_ASKED},
+    "watch": {"watches": _watches, "state": _state},
 }
-"""What a process of the service cannot do without."""
+"""What each cannot do without.
+
+`vo serve` looks at its port before it makes anything, at what is stored before it starts anything, and at its
+own Redis servers before it starts the rest.
+"""

@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from vo.load import (
 )
 from vo.load import describe as describe_file
 from vo.sample import write_images, write_sample, write_tile_list
-from vo.serve import serve, state_url_of
+from vo.serve import make_directory, serve, state_url_of
 from vo.sweep import sweep, sweep_every
 from vo.tap.schema import describe
 from vo.watch import command as watching
@@ -61,7 +62,7 @@ SAMPLE = "sim1"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status is 0, or 1 after an error, which is told on stderr."""
-    options = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
+    options = parsed(sys.argv[1:] if arguments is None else arguments)
     try:
         config = Config.from_env(
             data_dir=options.data,
@@ -77,6 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command and its options; SystemExit: there are none such."""
+    return _parser().parse_args(_joined(arguments))
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:
@@ -190,7 +196,7 @@ def _serve(options: argparse.Namespace, config: Config) -> None:
 
 def _add_sample(config: Config) -> None:
     """Build what there is not yet of the synthetic release."""
-    config.data_dir.mkdir(parents=True, exist_ok=True)
+    make_directory(config.data_dir)
     if not (config.releases_dir / f"{SAMPLE}.duckdb").exists():
         _build_sample(config)
     if not (config.releases_dir / f"{TILE_RELEASE}.duckdb").exists():
@@ -236,17 +242,17 @@ def _tell(line: str) -> None:
 
 
 def _web(_options: argparse.Namespace, config: Config) -> None:
-    start(config)
+    start(config, "web")
     run_web(config)
 
 
 def _worker(options: argparse.Namespace, config: Config) -> None:
-    start(config)
+    start(config, "worker")
     run_worker(config, options.lane)
 
 
 def _sweep(options: argparse.Namespace, config: Config) -> None:
-    start(config)
+    start(config, "sweep")
     if options.every is not None:
         sweep_every(config, options.every)
     with open_context(config, describe) as context:
@@ -316,7 +322,9 @@ def _watch(options: argparse.Namespace, config: Config) -> None:
         detector = model_of(read_model(options.model.read_bytes()))
     except OSError as error:
         raise UsageError(f"{options.model} cannot be read: {error.strerror}.") from error
-    watching.run(options, config, detector, config.state_url or state_url_of(config.data_dir))
+    watched = replace(config, state_url=config.state_url or state_url_of(config.data_dir))
+    start(watched, "watch")
+    watching.run(options, watched, detector)
 
 
 def _check(_options: argparse.Namespace, config: Config) -> None:

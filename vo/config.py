@@ -98,7 +98,9 @@ class Config:
     leave_s: int = _setting(
         0, "Seconds that a web server which is told to stop still takes requests, saying no on /ready."
     )
-    alive_file: str = _setting("", "File that a worker touches as long as it does its work; empty: none.")
+    alive_file: str = _setting(
+        "", "File that a worker or a watch touches as long as it does its work; empty: none."
+    )
     stop_grace_s: int = _setting(
         5, "Seconds after which a job that does not stop is killed with its process."
     )
@@ -156,6 +158,16 @@ class Config:
     def models_dir(self) -> Path:
         """Where the models are kept."""
         return self.data_dir / "models"
+
+    @property
+    def staging_dir(self) -> Path:
+        """Where releases lie on their way to Oracle."""
+        return self.data_dir / "oracle"
+
+    @property
+    def watch_dir(self) -> Path:
+        """Where watches keep their models, as they renew them."""
+        return self.data_dir / "watch"
 
     @property
     def maps_dir(self) -> Path:

@@ -21,7 +21,6 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
-from socket import AF_INET, AF_INET6, create_server
 from typing import IO, Any
 
 from redis import Redis
@@ -40,6 +39,9 @@ from vo.sweep import sweep_every
 from vo.tap.schema import describe
 from vo.worker import run_worker, warm_up
 
+_LOCK = "serve.lock"
+"""Who serves the directory, and where its sockets are."""
+
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  the directory made there is ours alone
 
 
@@ -48,13 +50,14 @@ def serve(config: Config, on_ready: Callable[[Catalog], object]) -> None:
 
     `on_ready` is called with what is published once the first query was answered.
     """
-    _refuse_taken_port(config)
-    config.data_dir.mkdir(parents=True, exist_ok=True)
+    start(config, "port")
+    make_directory(config.data_dir)
     with (
         _locked(config.data_dir) as lock,
         tempfile.TemporaryDirectory(prefix="vo-run-", dir=_memory_dir()) as run_dir,
     ):
         _remember(lock, run_dir)
+        start(config, "serve")
         served = _with_own_redis(config, Path(run_dir))
         children = [*_redis_children(served, Path(run_dir)), *_service_children(served)]
         _supervise(children, served, on_ready)
@@ -84,7 +87,7 @@ def _start_in_order(children: list[Child], config: Config, stopping: list[int]) 
         child.start()
     for url in (config.state_url, config.relay_url):
         _await_redis(url)
-    start(config)
+    start(config, "served")
     warm_up()
     gc.freeze()  # forks share what the collector does not touch
     for child in children:
@@ -156,18 +159,6 @@ def redis_server() -> str:
     return str(Path(wheel.origin).parent / "bin" / "redis-server")
 
 
-def _refuse_taken_port(config: Config) -> None:
-    """Whoever listens there would answer for this service, which could not."""
-    family = AF_INET6 if ":" in config.host else AF_INET
-    try:
-        create_server((config.host, config.port), family=family).close()
-    except OSError as error:
-        raise ConfigError(
-            f"Port {config.port} of {config.host} cannot be listened on: {error.strerror}.",
-            hint="Stop what listens there, or choose another --port or --host.",
-        ) from error
-
-
 def _await_redis(url: str, timeout_s: float = 10.0) -> None:
     deadline = time.monotonic() + timeout_s
     with Redis.from_url(url) as client:
@@ -204,9 +195,21 @@ def _published(config: Config) -> Catalog:
         return database.catalog()
 
 
+def make_directory(data_dir: Path) -> None:
+    """Make the data directory, if it is not there; ConfigError: it cannot be made, or not be written."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        (data_dir / _LOCK).touch()
+    except OSError as error:
+        raise ConfigError(
+            f"{data_dir} cannot be written: {error.strerror}.",
+            hint="Set VO_DATA_DIR, or --data, to a directory of this user's own.",
+        ) from error
+
+
 @contextmanager
 def _locked(data_dir: Path) -> Iterator[IO[str]]:
-    with (data_dir / "serve.lock").open("a+") as file:
+    with (data_dir / _LOCK).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -222,7 +225,7 @@ def _locked(data_dir: Path) -> Iterator[IO[str]]:
 def state_url_of(data_dir: Path) -> str:
     """The Redis of jobs of the `vo serve` on that directory; ConfigError: none is at work there."""
     try:
-        with (data_dir / "serve.lock").open() as file:
+        with (data_dir / _LOCK).open() as file:
             _, *run_dir = file.read().split("\n")
     except FileNotFoundError:
         run_dir = []

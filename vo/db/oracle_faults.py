@@ -12,7 +12,7 @@ def as_vo_error(error: Exception) -> VOError:
     """An error of the driver in the words of the service; its number stays in the message."""
     if isinstance(error, OSError):  # the driver lets some faults of the network through as they are
         return TransientError("The database cannot be reached.")
-    for code in codes_of(error):
+    for code in sorted(codes_of(error), key=_WRAPPER.__eq__):
         number = int(code.partition("-")[2])
         if code in _FAULTS:
             kind, text = _FAULTS[code]
@@ -31,6 +31,9 @@ def codes_of(error: Exception) -> list[str]:
     """
     return re.findall(r"\b(?:ORA-\d{5}|DPY-\d{4})\b", str(error))
 
+
+_WRAPPER = "DPY-6005"
+"""Whatever keeps a session from being made; what that was comes behind it."""
 
 STOPPED_CODE = "ORA-01013"
 _TNS_NUMBERS = range(12150, 12700)
@@ -76,6 +79,10 @@ _FAULTS: Mapping[str, tuple[type[VOError], str]] = {
     **dict.fromkeys(
         ("ORA-01017", "ORA-01045", "ORA-28000", "ORA-28001", "DPY-4001", "DPY-3015"), (ConfigError, _LOGIN)
     ),
-    "DPY-6005": (TransientError, "The database cannot be reached"),
+    _WRAPPER: (TransientError, "The database cannot be reached"),
+    **dict.fromkeys(
+        ("DPY-6001", "DPY-6003"),
+        (TransientError, "The database cannot be reached: its listener knows no such service"),
+    ),
 }
 """What known numbers mean; anything else is a fault of the service (ORA-00904, ORA-00942, …)."""

@@ -39,9 +39,6 @@ from vo.load.release import Loaded, described, opened_rows, release_name, served
 from vo.load.rows import TableRows
 from vo.load.swap import locked, replacing
 
-_STAGED = "oracle"
-"""The directory, below that of the data, of releases on their way to Oracle."""
-
 
 @dataclass(frozen=True, slots=True)
 class OracleOptions:
@@ -70,14 +67,14 @@ def load_into_oracle(
     release = release_name(name or description.schemas[0].name)
     refuse_unstorable([each.table for each in description.tables])
     rows, access = opened_rows(description), OracleAccess.from_config(config)
-    directory = config.data_dir / _STAGED
+    directory = config.staging_dir
     directory.mkdir(parents=True, exist_ok=True)
     mark = _mark(description)
     with locked(directory / f".{release}.load", release), writing(access) as connection:
         staged = directory / f"{release}_{mark}.duckdb"
-        if not staged.exists():
+        if is_new := not staged.exists():
             _stage(staged, description, rows, config, report or silent)
-        work = _Work(connection, access, mark, options, report or silent)
+        work = _Work(connection, access, mark, options, report or silent, is_new)
         schemas, notes = work.load(description, staged, config)
         for leftover in directory.glob(f"{release}_*.duckdb"):
             leftover.unlink()
@@ -109,6 +106,9 @@ class _Work:
     mark: str
     options: OracleOptions
     report: Report
+    is_new: bool
+    """Whether the release file is not the one that an earlier load copied from: rows at one place of the sky
+    may lie in another order there."""
 
     def load(
         self, description: Description, file: Path, config: Config
@@ -153,6 +153,8 @@ class _Work:
             file.borders(source, self.options.partitions),
         )
         tell(self.connection, creation(stored))
+        if self.is_new and 0 < there(stored, self.connection) < (source.nrows or 0):
+            tell(self.connection, f"TRUNCATE TABLE {stored.path}")
         copy_rows(file, source, stored, self.connection, self.report, direct=self.options.direct)
         found = there(stored, self.connection)
         if found != source.nrows:

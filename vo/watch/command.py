@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
+from pathlib import Path
 
 from redis import Redis
 
@@ -31,12 +32,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, type=type(value), default=value, dest=name, metavar="N", help=shown)
 
 
-def run(options: argparse.Namespace, config: Config, detector: Detector, state_url: str) -> None:
+def run(options: argparse.Namespace, config: Config, detector: Detector) -> None:
     """Watch until SIGTERM or SIGINT."""
     names = WatchOptions.__dataclass_fields__
     how = WatchOptions(**{name: getattr(options, name) for name in names})
+    alive = Path(config.alive_file) if config.alive_file else None
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    with Redis.from_url(state_url) as state:
-        Watcher(state, Keys(options.name), detector, how, config.data_dir / "watch").run(stop)
+    with Redis.from_url(config.state_url) as state:
+        Watcher(state, Keys(options.name), detector, how, config.watch_dir).run(stop, alive)

@@ -77,10 +77,15 @@ class Watcher:
         )
         self._claimed_at = 0.0
 
-    def run(self, stop: threading.Event) -> None:
-        """Score until told to stop; while Redis does not answer, try again."""
+    def run(self, stop: threading.Event, alive: Path | None = None) -> None:
+        """Score until told to stop; while Redis does not answer, try again.
+
+        `alive` is touched at every turn, whatever Redis says: only what hangs is not alive.
+        """
         begun = False
         while not stop.is_set():
+            if alive is not None:
+                alive.touch()
             try:
                 if not begun:
                     self._begin()
