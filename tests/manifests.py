@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 K8S = Path(__file__).resolve().parents[1] / "k8s"
-OVERLAYS = ("demo", "oracle", "scale")
+OVERLAYS = ("demo", "oracle", "scale", "watch")
 RENDERERS = (("kubectl", "kustomize"), ("kustomize", "build"))
 
 Manifest = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,30 +64,6 @@ def test_a_wrong_document_is_not() -> None:
             {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {}, "spec": {}},
             json.loads(CUSTOM["ScaledObject"].read_text()),
         )
-
-
-def test_settings_are_those_of_the_code(overlay: Documents) -> None:
-    """Every pod of ours starts with its variables: each is a setting, of the right form."""
-    for pod in filter(lambda pod: pod.is_ours, pods(overlay)):
-        config = Config.from_env(pod.environment(overlay))
-        if pod.owner["metadata"]["name"] != "load":
-            assert config.state_url == "redis://:$(REDIS_PASSWORD)@state:6379/0", pod.name
-            assert config.relay_url == "redis://:$(REDIS_PASSWORD)@relay:6379/0", pod.name
-
-
-def test_settings_of_all_pods_agree(overlay: Documents) -> None:
-    """What is set for one pod alone concerns that pod alone."""
-    own = {
-        "VO_DRAIN_S",
-        "VO_LEAVE_S",
-        "VO_ALIVE_FILE",
-        "VO_DUCKDB_MEMORY",
-        "VO_ORACLE_USER",
-        "VO_ORACLE_CATALOG",
-    }
-    for pod in filter(lambda pod: pod.is_ours, pods(overlay)):
-        names = {entry["name"] for entry in pod.container.get("env", ())}
-        assert names <= own | {"REDIS_PASSWORD", "VO_STATE_URL", "VO_RELAY_URL"}, pod.name
 
 
 def test_every_lane_has_its_workers(overlay: Documents) -> None:
@@ -217,6 +193,12 @@ def _probes(*names: str) -> Callable[[Pod], bool]:
     return lambda pod: not _runs_long(pod) or set(names) <= set(pod.container)
 
 
+def _others(images: Iterable[str]) -> Iterator[str]:
+    """What is not the same as the first."""
+    first, *others = images
+    return (image for image in others if image != first)
+
+
 def _image_is_pinned(container: dict[str, Any]) -> bool:
     _, _, tag = container["image"].rpartition(":")
     return tag not in ("", "latest", container["image"])
@@ -257,6 +239,9 @@ RULES: dict[str, Callable[[Documents], Iterator[str]]] = {
         )
     ),
     "has an image with a version": _container_rule(_image_is_pinned),
+    "is of one version with all others": lambda documents: _others(
+        pod.container["image"] for pod in pods(documents) if pod.is_ours
+    ),
     "says why it ended": _container_rule(
         lambda c: c.get("terminationMessagePolicy") == "FallbackToLogsOnError"
     ),
@@ -272,6 +257,7 @@ RULES: dict[str, Callable[[Documents], Iterator[str]]] = {
 }
 
 _ALONE = "there is one: a budget would only keep its node from being drained, and there is nothing to spread"
+_FETCHES = "nobody sends it requests; it fetches its work"
 _NO_LOGS = "what it says of its end is not ours, and short"
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("says why it ended", "StatefulSet/state"): _NO_LOGS,
@@ -281,11 +267,12 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("has a budget of disruptions", "StatefulSet/state"): _ALONE,
     ("has a budget of disruptions", "StatefulSet/relay"): _ALONE,
     ("reads images without writing them", "Job/load"): "it is who writes them",
+    ("is probed for readiness", "Deployment/watch"): _FETCHES,
     **{
         (
             "is probed for readiness",
             f"Deployment/worker-{lane}",
-        ): "nobody sends it requests; it fetches its jobs"
+        ): _FETCHES
         for lane in LANES
     },
 }
