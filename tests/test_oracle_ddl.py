@@ -31,13 +31,13 @@ TABLE = Table(
     ),
     "It's a table.",
     spatial=SpatialKey("ra", "dec", "HPX29"),
-    db_name=("OWNER", "S_T_0badcafe"),
+    db_name=("OWNER", "S_T_L0BADCAF"),
 )
 STORED = StoredTable(TABLE, frozenset({"id"}), ("id",), (("ra", "dec"),), (10, 20))
 
 
 STATISTICS = (
-    "BEGIN DBMS_STATS.GATHER_TABLE_STATS(ownname => '\"OWNER\"', tabname => '\"S_T_0badcafe\"', "
+    "BEGIN DBMS_STATS.GATHER_TABLE_STATS(ownname => '\"OWNER\"', tabname => '\"S_T_L0BADCAF\"', "
     "cascade => TRUE); END;"
 )
 
@@ -45,7 +45,7 @@ STATISTICS = (
 def test_a_table_is_made() -> None:
     """Each datatype has its type, the index is the last column, rows without a position have a partition."""
     assert creation(STORED) == (
-        'CREATE TABLE "OWNER"."S_T_0badcafe" ("ID" NUMBER(19) NOT NULL, "RA" BINARY_DOUBLE, '
+        'CREATE TABLE "OWNER"."S_T_L0BADCAF" ("ID" NUMBER(19) NOT NULL, "RA" BINARY_DOUBLE, '
         '"DEC" BINARY_FLOAT, "B-V" NUMBER(1), "ONE" VARCHAR2(1), "NAME" VARCHAR2(12 CHAR), '
         '"NOTE" VARCHAR2(4000), "SEEN" TIMESTAMP, "HPX29" NUMBER(19)) PARTITION BY RANGE ("HPX29") '
         '(PARTITION "P1" VALUES LESS THAN (10), PARTITION "P2" VALUES LESS THAN (20), '
@@ -57,14 +57,14 @@ def test_a_table_is_made() -> None:
 def test_what_follows_the_rows() -> None:
     """Keys, index, comments with their quotes doubled, grants, statistics, in this order."""
     assert list(finishing(STORED, ["VO_READ"])) == [
-        'ALTER TABLE "OWNER"."S_T_0badcafe" ADD CONSTRAINT "S_T_0badcafe_K0" PRIMARY KEY ("ID")',
-        'ALTER TABLE "OWNER"."S_T_0badcafe" ADD CONSTRAINT "S_T_0badcafe_K1" UNIQUE ("RA", "DEC")',
-        'CREATE INDEX "S_T_0badcafe_X" ON "OWNER"."S_T_0badcafe" ("HPX29") LOCAL',
-        "COMMENT ON TABLE \"OWNER\".\"S_T_0badcafe\" IS 'It''s a table.'",
-        'COMMENT ON COLUMN "OWNER"."S_T_0badcafe"."ID" IS \'Who\'\'s it\'',
-        'COMMENT ON COLUMN "OWNER"."S_T_0badcafe"."RA" IS \'[deg]\'',
-        'COMMENT ON COLUMN "OWNER"."S_T_0badcafe"."DEC" IS \'[deg]\'',
-        'GRANT SELECT ON "OWNER"."S_T_0badcafe" TO "VO_READ"',
+        'ALTER TABLE "OWNER"."S_T_L0BADCAF" ADD CONSTRAINT "S_T_L0BADCAF_K0" PRIMARY KEY ("ID")',
+        'ALTER TABLE "OWNER"."S_T_L0BADCAF" ADD CONSTRAINT "S_T_L0BADCAF_K1" UNIQUE ("RA", "DEC")',
+        'CREATE INDEX "S_T_L0BADCAF_X" ON "OWNER"."S_T_L0BADCAF" ("HPX29") LOCAL',
+        "COMMENT ON TABLE \"OWNER\".\"S_T_L0BADCAF\" IS 'It''s a table.'",
+        'COMMENT ON COLUMN "OWNER"."S_T_L0BADCAF"."ID" IS \'Who\'\'s it\'',
+        'COMMENT ON COLUMN "OWNER"."S_T_L0BADCAF"."RA" IS \'[deg]\'',
+        'COMMENT ON COLUMN "OWNER"."S_T_L0BADCAF"."DEC" IS \'[deg]\'',
+        'GRANT SELECT ON "OWNER"."S_T_L0BADCAF" TO "VO_READ"',
         STATISTICS,
     ]
 
@@ -86,7 +86,7 @@ def _statements() -> list[str]:
     found = []
     for table in tables:
         columns = tuple(replace(column, db_name=stored_column(column.name)) for column in table.columns)
-        placed = replace(table, columns=columns, db_name=("VO_ADMIN", stored_name(table, "0badcafe")))
+        placed = replace(table, columns=columns, db_name=("VO_ADMIN", stored_name(table, "L0BADCAF")))
         stored = StoredTable(placed, frozenset(), (table.columns[0].name,), borders=STORED.borders)
         found += [creation(stored), *(each.rstrip(";") for each in finishing(stored, ["VO_READ"]))]
     plain = re.sub(r"^--.*$", "", SCRIPT.read_text("utf-8"), flags=re.MULTILINE)

@@ -193,6 +193,31 @@ def test_a_load_that_was_cut_off_goes_on(
         assert cursor.fetchone() == (3000, 3000, 21000 if is_kept else 24000)
 
 
+def test_direct_path_brings_the_same_rows(
+    server: OracleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--direct-path`: all values of every type as an INSERT brings them, also where a load goes on."""
+    monkeypatch.setattr(oracle_rows, "BATCH_ROWS", 700)
+    config, kept = config_of(server, tmp_path), []
+
+    def fail(progress: Progress) -> None:
+        if progress.stage == "copy" and progress.rows >= 1400:
+            raise KeyboardInterrupt
+
+    for is_direct in (False, True):
+        source = write_release(tmp_path / f"r{is_direct}", mag=np.linspace(9, 10, 3000, dtype="f4"))
+        options = OracleOptions(direct=is_direct)
+        with pytest.raises(KeyboardInterrupt):
+            load_into_oracle(source, config, options, report=fail)
+        load_into_oracle(source, config, options)
+        names = {name for name in _tables(server) if name in _published(server) and "_L" in name}
+        with connected(server) as connection, connection.cursor() as cursor:
+            asked = (f"SELECT * FROM {name} ORDER BY 1, 2" for name in sorted(names))
+            kept.append([repr(cursor.execute(sql).fetchall()) for sql in asked])
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == 2
+
+
 def test_a_release_is_switched_under_those_who_read(
     oracle: Service, loaded: tuple[OracleServer, Path], tmp_path: Path
 ) -> None:

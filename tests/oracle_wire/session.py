@@ -8,6 +8,7 @@ from functools import partial
 from itertools import islice
 
 from oracle_wire.channel import BREAK, RESET, Channel
+from oracle_wire.direct import DirectPath
 from oracle_wire.login import Login, credentials
 from oracle_wire.personality import Personality
 from oracle_wire.rows import LONG, UTF8, Answer, Column, OraError, Row, decoded, encoded
@@ -68,6 +69,11 @@ class Session:
         self.pings = 0
         self.at_end_of_transaction: Callable[[bool], object] = lambda _: None
         self.at_end: Callable[[], object] = lambda: None
+        self.direct = DirectPath(
+            lambda sql, binds: backend(sql, binds, self),
+            lambda keep: self._end_transaction(keep=keep),
+            is_modern=personality.is_modern,
+        )
 
     @property
     def is_broken(self) -> bool:
@@ -291,6 +297,9 @@ SIMPLE: dict[int, Callable[[Session, Request], bytes]] = {
     14: Session._commit,
     15: Session._roll_back,
     9: lambda _session, _request: status(),
+    128: lambda session, request: session.direct.prepare(request),
+    129: lambda session, request: session.direct.load(request),
+    130: lambda session, request: session.direct.end(request),
 }
 FUNCTIONS: dict[int, Callable[[Session, Request, int], bytes]] = {
     5: Session._fetch,

@@ -6,9 +6,10 @@ import math
 from datetime import datetime
 
 import oracledb
+import pyarrow as pa
 import pytest
 
-from oracle_wire.double import NUMBER, PERSONALITIES, Answer, OracleDouble, Session
+from oracle_wire.double import NUMBER, PERSONALITIES, Answer, Column, OracleDouble, Session
 
 
 @pytest.mark.parametrize("name", PERSONALITIES)
@@ -40,3 +41,40 @@ def test_binds_arrive(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
             connection.commit()
         assert double.sessions[0].pings == 1
     assert bound == [*values, 1, "a", 2, None, 3, "c", 4, "d", 5, "e"]
+
+
+@pytest.mark.parametrize("name", PERSONALITIES)
+def test_a_stream_arrives(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The double reads what the driver streams by direct path, long rows in several pieces, and no INSERT."""
+    texts = [f"T{number}" for number in range(20)]
+    columns = (
+        NUMBER("N", 19, 0),
+        Column("X", "BINARY_DOUBLE"),
+        *(Column(text, "VARCHAR2") for text in texts),
+    )
+    names = [column.name for column in columns]
+    rows = [
+        (2**63 - 1, -0.5, *["x" * 300] * 20),
+        (None, math.inf, *[None] * 20),
+        (-(2**63), None, *["β☃" * 800] * 20),
+    ]
+    loaded: list[tuple[str, list[object]]] = []
+    kept: list[bool] = []
+
+    def answer(sql: str, binds: list[object], session: Session) -> Answer | None:
+        if sql.startswith("SELECT"):
+            return Answer(columns, [])
+        loaded.append((sql, binds))
+        session.at_end_of_transaction = kept.append
+        return None
+
+    monkeypatch.setattr(OracleDouble, "personality", PERSONALITIES[name])
+    with OracleDouble(answer) as double:
+        login = {"user": double.user, "password": double.password, "dsn": double.dsn}
+        with oracledb.connect(**login) as connection:
+            batch = pa.table(dict(zip(names, zip(*rows, strict=True), strict=True)))
+            connection.direct_path_load("OWNER", "STARS", names, batch, batch_size=2)
+        assert not [sql for sql in double.sessions[0].statements if "STARS" in sql]
+    assert {sql.partition(" (")[0] for sql, _ in loaded} == {'INSERT INTO "OWNER"."STARS"'}
+    assert [tuple(binds) for _, binds in loaded] == rows
+    assert kept[0] is True

@@ -61,8 +61,8 @@ class StoredTable:
 def stored_name(table: Table, mark: str) -> str:
     """What a table is called in Oracle: the mark of its load tells it from those of other loads.
 
-    >>> stored_name(Table("sim1", "B-V", ()), "0badcafe")
-    'SIM1_B_V_0badcafe'
+    >>> stored_name(Table("sim1", "B-V", ()), "L0BADCAF")
+    'SIM1_B_V_L0BADCAF'
     """
     name = f"{table.schema}_{table.name}"
     plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)

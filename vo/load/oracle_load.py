@@ -83,10 +83,13 @@ def load_into_oracle(
 
 
 def _mark(description: Description) -> str:
-    """Eight letters that are others when a file of the release has another size or time."""
+    """Eight letters that are others when a file of the release has another size or time.
+
+    In capitals, so that nobody has to quote the name of a table; no date, with which a DBA's may end.
+    """
     files = [description.path, *(path for paths in find_files(description) for path in paths)]
     states = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return hashlib.sha256(repr(states).encode()).hexdigest()[:8]
+    return "L" + hashlib.sha256(repr(states).encode()).hexdigest()[:7].upper()
 
 
 def _stage(

@@ -13,7 +13,7 @@ from vo.load.publication import published
 _ALREADY = frozenset({"ORA-00955", "ORA-01408", "ORA-02260", "ORA-02261", "ORA-02264"})
 """What was to be made is there already: of a load that was begun before."""
 
-_MARKED = re.compile(r"(?P<table>.+_)[0-9a-f]{8}\Z")
+_MARKED = re.compile(r"(?P<table>.+_)L[0-9A-F]{7}\Z")
 _PUBLISHED = re.compile(r".*@(\d{8}T\d{6})")
 
 
@@ -38,7 +38,7 @@ def remove_retired(
     """
     catalog = published(path, connection)
     kept = {table.database_path[-1] for schema in catalog.schemas for table in schema.tables} | set(names)
-    bases = {name[: -len("0badcafe")] for name in names}
+    bases = {name[: -len("L0BADCAF")] for name in names}
     with connection.cursor() as cursor:
         cursor.execute("SELECT TABLE_NAME FROM ALL_TABLES WHERE OWNER = USER ORDER BY 1")
         marked = [match for (name,) in cursor.fetchall() if (match := _MARKED.match(name))]
