@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from vo.load.tile_list import TileList, read_tiles
 from vo.sample.tiles import write_tile_list
-from vo.tiling.cells import cell_of, centre_of, reach_of, touched
+from vo.tiling.cells import cell_of, centre_of, reach_of
+from vo.tiling.covering import touched
 from vo.tiling.outlines import CellTiles, Outlines, Pairs, found, outline, outlines_of, touched_cells
 
 DES_TILES = Path(__file__).resolve().parents[2] / "shared/data/des-tiles"

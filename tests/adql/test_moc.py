@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from adql.small_release import Release
 from astropy import units
-from astropy.coordinates import Latitude, Longitude
+from astropy.coordinates import Latitude, Longitude, SkyCoord
+from cdshealpix.nested import healpix_to_lonlat, vertices
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mocpy import MOC
 
 from vo.adql import translate
 from vo.errors import QueryError
+from vo.moc import cone_moc
 
+MANY = "9/" + ",".join(map(str, range(0, 9000, 3)))
 DENSE = "5/4000-4100,3000 7/1,2,5-8,70000"
 
 
@@ -127,6 +130,119 @@ def test_every_spelling_finds_the_same(release: Release, condition: str) -> None
         assert _ids(release, condition.format(text)) == expected
 
 
+SOME = "3/300,301 4/5 6/100-140,7000,7001 9/1000000-1000200"
+MIDDLES = [(3, 300), (4, 5), (6, 7000), (9, 1000100)]
+"""Cells of it, by order."""
+
+
+def _shape(rng: np.random.Generator) -> list[float]:
+    """A circle or a convex polygon of some size, often across a border of the MOC."""
+    order, cell = MIDDLES[rng.integers(len(MIDDLES))]
+    lon, lat = (float(angle.deg[0]) for angle in healpix_to_lonlat([cell], order))
+    lon, lat = (lon + rng.normal(0, 40 / 2**order)) % 360, lat + rng.normal(0, 40 / 2**order)
+    size = 10 ** rng.uniform(-1.5, 1)
+    if rng.random() < 0.5:
+        return [lon, lat, size]
+    turns = np.sort(rng.uniform(0, 360, 4)) * units.deg
+    corners = SkyCoord(lon, lat, unit="deg").directional_offset_by(turns, size * units.deg)
+    return [float(each) for corner in corners for each in (corner.ra.deg, corner.dec.deg)]
+
+
+def _overlap(around: MOC, surely: MOC, part: MOC) -> bool | None:
+    if not surely.intersection(part).empty():
+        return True
+    return False if around.intersection(part).empty() else None
+
+
+def _known(numbers: list[float], moc: MOC) -> tuple[bool | None, bool | None]:
+    """Whether a shape meets a MOC, and whether it lies in it, as far as cells of order 12 can tell."""
+    lon, lat = numbers[0] * units.deg, numbers[1] * units.deg
+    if len(numbers) == 3:
+        radius = numbers[2] * units.deg
+        around = MOC.from_cone(Longitude(lon), Latitude(lat), radius=radius, max_depth=12, delta_depth=2)
+    else:
+        around = MOC.from_polygon(numbers[::2] * units.deg, numbers[1::2] * units.deg, max_depth=12)
+    surely = around.contracted().contracted()  # without the cells along the border of the shape
+    some, whole = (_overlap(around, surely, part) for part in (moc, moc.complement()))
+    return some, None if whole is None else not whole
+
+
+def test_regions_meet_and_lie_in_mocs_as_mocpy_has_it(release: Release) -> None:
+    """INTERSECTS and CONTAINS of shapes in numbers, of rows and in words, in either order."""
+    rng, moc = np.random.default_rng(5), MOC.from_string(SOME.replace(",", " "))
+    decided = {True: 0, False: 0}
+    for _ in range(80):
+        numbers = _shape(rng)
+        word, (first, *rest) = "CIRCLE" if len(numbers) == 3 else "POLYGON", map(repr, numbers)
+        shapes = (
+            f"{word}({first}, {', '.join(rest)})",
+            f"{word}({first} + 0 * id, {', '.join(rest)})",
+            f"REGION('{word} {first} {' '.join(rest)}')",
+        )
+        asked = ", ".join(
+            f"INTERSECTS({each}, m), INTERSECTS(m, {each}), CONTAINS({each}, m)".replace(
+                "m", f"MOC('{SOME}')"
+            )
+            for each in shapes
+        )
+        found = release.rows(f"SELECT TOP 1 {asked} FROM sim1.stars")[0]
+        assert found[:3] == found[3:6] == found[6:]
+        assert found[0] == found[1] >= found[2]
+        for told, known in zip((found[0], found[2]), _known(numbers, moc), strict=True):
+            if known is not None:
+                assert told == known, shapes[0]
+                decided[known] += 1
+    assert min(decided.values()) > 30
+
+
+def test_regions_and_mocs_at_their_limits(release: Release) -> None:
+    """All of the sky, none of it, what is no shape, a negative radius, and a column of MOCs."""
+    cases = {
+        "INTERSECTS(CIRCLE(10, 10, 1), MOC('0/'))": 0,
+        "CONTAINS(CIRCLE(10, 10, 1), MOC('0/0-11'))": 1,
+        "CONTAINS(CIRCLE(10, 10, 180), MOC('0/0-11'))": 1,
+        "CONTAINS(CIRCLE(10, 10, 180), MOC('0/0-10'))": 0,
+        "INTERSECTS(CIRCLE(10, 10, -1 - 0 * id), MOC('0/0-11'))": 0,
+        "CONTAINS(CIRCLE(10, 10, -1 - 0 * id), MOC('0/0-11'))": 0,
+        "INTERSECTS(CIRCLE(10, 10, NULL), MOC('0/0-11'))": None,
+        "INTERSECTS(CIRCLE('GALACTIC', 0, 90, 0.1), MOC(8, CIRCLE(192.85948, 27.12825, 0.1)))": 1,
+        "INTERSECTS(CIRCLE('GALACTIC', 0 * id, 90, 0.1), MOC(8, CIRCLE(0, 90, 0.1)))": 0,
+    }
+    found = release.rows(f"SELECT TOP 1 {', '.join(cases)} FROM sim1.stars WHERE id = 0")[0]
+    assert dict(zip(cases, found, strict=True)) == cases
+    column = (
+        "SELECT COUNT(*) FROM (SELECT id, ra, dec, MOC('4/5') AS m FROM sim1.stars) AS q "
+        "WHERE INTERSECTS(CIRCLE(ra, dec, 2), m) = 1"
+    )
+    written = "SELECT COUNT(*) FROM sim1.stars WHERE INTERSECTS(CIRCLE(ra, dec, 2), MOC('4/5')) = 1"
+    assert release.values(column) == release.values(written)
+
+
+def test_borders_that_run_along_each_other_end_the_search(release: Release) -> None:
+    """A polygon a hundredth of an arcsecond beside a meridian that is a border of cells: near is touching."""
+    beside = "POLYGON(90.000003 + 0 * id, 45, 95, 45, 95, 80, 90.000003, 80)"
+    away = "POLYGON(90.1 + 0 * id, 45, 95, 45, 95, 80, 90.1, 80)"
+    asked = f"SELECT TOP 1 INTERSECTS({beside}, MOC('0/0')), INTERSECTS({away}, MOC('0/0')) FROM sim1.stars"
+    assert release.rows(asked)[0] == (1, 0)
+
+
+@pytest.mark.parametrize("order", [3, 8])
+@pytest.mark.parametrize("radius", [90.5, 120, 179.9, 180])
+def test_mocs_of_wide_circles(radius: float, order: int) -> None:
+    """All cells with some of the circle, and no cell that is clear of it by more than its own size."""
+    found = cone_moc(123.0, -35.0, radius, order)
+    cells = np.arange(12 * 4**order)
+    lon, lat = healpix_to_lonlat(cells, order)
+    away = SkyCoord(lon, lat).separation(SkyCoord(123, -35, unit="deg")).deg
+    covered = found.holds(cells << (2 * (29 - order)))
+    reach = 60 / 2**order
+    assert covered[away <= radius].all()
+    assert not covered[away > radius + reach].any()
+    corners = vertices(cells, order)
+    touched = (SkyCoord(*corners).separation(SkyCoord(123, -35, unit="deg")).deg <= radius).any(axis=1)
+    assert covered[touched].all()
+
+
 def test_a_moc_uses_the_stored_index(release: Release) -> None:
     """Where AND demands it, the rows around the MOC are all that is read."""
     query = f"SELECT id FROM sim1.stars WHERE CONTAINS(POINT(ra, dec), MOC('{DENSE}')) = 1 AND mag_r < 20"
@@ -169,9 +285,14 @@ def test_a_moc_is_counted_and_measured(release: Release) -> None:
         ("CONTAINS(POINT(ra, dec), MOC('^')) = 1", "empty"),
         ("CONTAINS(POINT(ra, dec), MOC(^30, CIRCLE(1, 2, 3))) = 1", "from 0 to 29"),
         ("CONTAINS(POINT(ra, dec), MOC(8, ^CIRCLE(ra, dec, 3))) = 1", "in numbers"),
-        ("CONTAINS(POINT(ra, dec), MOC(3, ^CIRCLE(1, 2, 100))) = 1", "radius of 90"),
+        ("CONTAINS(POINT(ra, dec), MOC(3, ^CIRCLE(1, 2, 181))) = 1", "radius"),
         ("CONTAINS(POINT(ra, dec), MOC(29, ^CIRCLE(1, 2, 3))) = 1", "more than 200,000 cells"),
-        ("CONTAINS(CIRCLE(ra, dec, 1), ^MOC('6/1')) = 1", "Argument 2 of CONTAINS"),
+        ("CONTAINS(^MOC('6/1'), CIRCLE(ra, dec, 1)) = 1", "Argument 1 of CONTAINS"),
+        ("INTERSECTS(^MOC('6/1'), MOC('6/1')) = 1", "of INTERSECTS"),
+        (
+            f"INTERSECTS(CIRCLE(ra, dec, 1), ^MOC('9/{','.join(map(str, range(0, 9000, 3)))}')) = 1",
+            "10,000 char",
+        ),
         ("CONTAINS(POINT(ra, dec), MOC(^name)) = 1", "must be a literal"),
         ("^MOC('6/1') = MOC('6/1')", "cannot be compared"),
     ],
@@ -197,3 +318,7 @@ def test_oracle_compares_with_ranges_or_says_that_it_cannot(release: Release) ->
     column = "SELECT CONTAINS(POINT(ra, dec), m) FROM (SELECT ra, dec, MOC('3/1') AS m FROM stars) AS q"
     with pytest.raises(QueryError, match="MOC of a row"):
         translate(column, release.catalog, dialect="oracle")
+    known = "SELECT INTERSECTS(CIRCLE(1, 2, 3), MOC('3/1')) FROM stars"
+    assert "1" in translate(known, release.catalog, dialect="oracle").sql
+    with pytest.raises(QueryError, match="INTERSECTS of a MOC and a region"):
+        translate(known.replace("(1,", "(ra,"), release.catalog, dialect="oracle")

@@ -65,7 +65,7 @@ def read(reader: Reader, node: exp.Expr) -> exp.Expr:
         covered = coverage.in_moc(reader, node)
         if covered is not None:
             return covered
-        arguments = coordinate_systems.agreeing(reader, arguments)
+        arguments = coverage.beside_moc(reader, arguments) or coordinate_systems.agreeing(reader, arguments)
     node.set("expressions", arguments)
     if name in _REWRITTEN:
         return _REWRITTEN[name](reader, node)

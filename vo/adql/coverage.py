@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 MOST_CELLS = 200_000
 """Cells of the MOC of a shape at the most."""
 
+LONGEST_BESIDE_ROWS = 10_000
+"""Characters of a MOC that is compared with regions of rows: it is handed over with each of them."""
+
 FEW_RANGES = 16
 """So many are written as ranges, more as lists of cells by their order."""
 
@@ -103,7 +106,7 @@ def _numbers(shape: exp.Expr) -> list[float] | None:
 def _estimate(numbers: list[float], order: int) -> float:
     """About how many cells the border meets: coarser ones fill the inside."""
     if len(numbers) == _CIRCLE:
-        border = 2 * math.pi * numbers[2]
+        border = 360 * math.sin(math.radians(numbers[2]))
     else:
         lon, lat = np.radians(numbers[0::2]), np.radians(numbers[1::2])
         vectors = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
@@ -133,6 +136,23 @@ def in_moc(reader: Reader, node: exp.Expr) -> exp.Expr | None:
     covered = Covered(this=place, expression=duplicate(second), index=computed)
     covered.meta["span"] = span_of(node)
     return describe(Flag(this=describe(covered, kinds.CONDITION)), kinds.INT)
+
+
+def beside_moc(reader: Reader, arguments: list[exp.Expr]) -> list[exp.Expr] | None:
+    """A region and a MOC, the region in ICRS; None for other shapes."""
+    kinds_found = [_kind(argument) for argument in arguments]
+    if Kind.MOC not in kinds_found:
+        return None
+    place = kinds_found.index(Kind.MOC)
+    found, region = arguments[place], in_icrs(reader, arguments[1 - place])
+    text = unwrapped(found)
+    if isinstance(text, exp.Literal) and len(text.this) > LONGEST_BESIDE_ROWS and _numbers(region) is None:
+        reader.problems.add(
+            f"A MOC beside regions of rows may have up to {LONGEST_BESIDE_ROWS:,} characters",
+            span_of(found),
+            suggestion="Take a MOC of a coarser order.",
+        )
+    return [found, region] if place == 0 else [region, found]
 
 
 def _kind(node: exp.Expr) -> Kind:

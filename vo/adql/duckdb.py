@@ -59,6 +59,8 @@ _FUNCTIONS: Mapping[str, str] = {
     "REGIONS_MEET": "vo_intersects(CAST({0} AS DOUBLE[]), CAST({1} AS DOUBLE[]))",
     "REGION_AREA": "vo_area(CAST({0} AS DOUBLE[]))",
     "MOC_COVERS": "vo_moc_covers({0}, {1})",
+    "MOC_MEETS": "vo_moc_meets({0}, CAST({1} AS DOUBLE[]))",
+    "MOC_HOLDS": "vo_moc_holds({0}, CAST({1} AS DOUBLE[]))",
     "MOC_AREA": "vo_moc_area({0})",
     "REGION_CENTROID": "vo_centroid(CAST({0} AS DOUBLE[]))",
     "CAST_SMALLINT": "CAST({0} AS SMALLINT)",

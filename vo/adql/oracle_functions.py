@@ -85,6 +85,8 @@ _REFUSED: Mapping[str, str] = {
     "REGION_CONTAINS": "CONTAINS of two shapes that both depend on the row",
     "REGIONS_MEET": "INTERSECTS of two shapes that both depend on the row",
     "MOC_COVERS": "CONTAINS with the MOC of a row",
+    "MOC_MEETS": "INTERSECTS of a MOC and a region that depends on the row",
+    "MOC_HOLDS": "CONTAINS of a region and a MOC that depends on the row",
     "MOC_AREA": "AREA of the MOC of a row",
     "REGION_AREA": "AREA of a polygon that depends on the row",
     "REGION_CENTROID": "CENTROID of a polygon that depends on the row",

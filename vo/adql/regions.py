@@ -15,6 +15,7 @@ from vo.adql.nodes import Angle, Call, Inside, Place, Within, call, describe, de
 from vo.adql.polygons import constant_numbers
 from vo.adql.positions import stored_region
 from vo.regions import shapes
+from vo.tiling.meeting import lies
 
 _SQUARE_DEGREES = (180 / math.pi) ** 2
 
@@ -105,6 +106,28 @@ def _met(first: exp.Expr, second: exp.Expr) -> exp.Expr:
     return call("REGIONS_MEET", shape_of(first), shape_of(second))
 
 
+# --- a region and a MOC
+
+
+def _in_moc(region: exp.Expr, moc: exp.Expr) -> exp.Expr:
+    return _beside_moc("MOC_HOLDS", region, moc)
+
+
+def _meets_moc(region: exp.Expr, moc: exp.Expr) -> exp.Expr:
+    return _beside_moc("MOC_MEETS", region, moc)
+
+
+def _beside_moc(name: str, region: exp.Expr, moc: exp.Expr) -> exp.Expr:
+    """The condition; where both are in writing, what is true of them."""
+    shape, found = shape_of(region), unwrapped(moc).meta.get("moc")
+    values = constant_numbers(shape)
+    if found is None or values is None:
+        return call(name, duplicate(moc), shape)
+    meeting = name == "MOC_MEETS"
+    is_true = lies(shapes.shape_of(np.array(values)), (found if meeting else ~found).ranges, meeting)
+    return exp.EQ(this=number(int(is_true)), expression=number(1))
+
+
 _Pair = Callable[[exp.Expr, exp.Expr], exp.Expr]
 _CONTAINED: Mapping[tuple[Kind, Kind], _Pair] = {
     (Kind.POINT, Kind.CIRCLE): _point_in_circle,
@@ -116,6 +139,7 @@ _CONTAINED: Mapping[tuple[Kind, Kind], _Pair] = {
     (Kind.POINT, Kind.REGION): _point_in_region,
     **{(kind, Kind.REGION): _held for kind in kinds.REGIONS},
     **{(Kind.REGION, kind): _held for kind in (Kind.CIRCLE, Kind.POLYGON)},
+    **{(kind, Kind.MOC): _in_moc for kind in kinds.REGIONS},
 }
 _MEETING: Mapping[tuple[Kind, Kind], _Pair] = {
     (Kind.POINT, Kind.POINT): _points_meet,
@@ -126,6 +150,7 @@ _MEETING: Mapping[tuple[Kind, Kind], _Pair] = {
     (Kind.POLYGON, Kind.POLYGON): _met,
     (Kind.POINT, Kind.REGION): _point_in_region,
     **{(kind, Kind.REGION): _met for kind in kinds.REGIONS},
+    **{(kind, Kind.MOC): _meets_moc for kind in kinds.REGIONS},
 }
 
 

@@ -17,6 +17,8 @@ _FUNCTIONS: Mapping[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
     "vo_contains": (columns.contains, (_SHAPE, _SHAPE), "BOOLEAN"),
     "vo_intersects": (columns.intersects, (_SHAPE, _SHAPE), "BOOLEAN"),
     "vo_moc_covers": (mocs.covers, ("VARCHAR", "BIGINT"), "BOOLEAN"),
+    "vo_moc_meets": (mocs.meets, ("VARCHAR", _SHAPE), "BOOLEAN"),
+    "vo_moc_holds": (mocs.holds, ("VARCHAR", _SHAPE), "BOOLEAN"),
     "vo_moc_area": (mocs.area, ("VARCHAR",), "DOUBLE"),
     "vo_area": (columns.area, (_SHAPE,), "DOUBLE"),
     "vo_centroid": (columns.centroid, (_SHAPE,), _SHAPE),

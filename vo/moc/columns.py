@@ -1,4 +1,4 @@
-"""Columns of MOCs in ASCII: Arrow arrays in, Arrow arrays out; of what is no MOC, all is NULL."""
+"""Columns of MOCs in ASCII, and of shapes: Arrow arrays in and out; of what is neither, all is NULL."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from vo.errors import UsageError
 from vo.moc.moc import Moc
 from vo.moc.text import read_ascii
+from vo.regions.columns import rows_of
+from vo.tiling.meeting import UNKNOWN, YES, told_of
 
 Column: TypeAlias = pa.Array | pa.ChunkedArray
 
@@ -30,6 +32,26 @@ def covers(moc: Column, cell: Column) -> pa.Array:
         if found is not None:
             answers[rows] = found.holds(numbers[rows])
     return pa.array(answers, mask=~known)
+
+
+def meets(moc: Column, shape: Column) -> pa.Array:
+    """Whether each MOC and each shape have a position in common."""
+    return _with_shapes(moc, shape, meeting=True)
+
+
+def holds(moc: Column, shape: Column) -> pa.Array:
+    """Whether each MOC has all of each shape, which then has nothing in common with the rest of the sky."""
+    return _with_shapes(moc, shape, meeting=False)
+
+
+def _with_shapes(moc: Column, shape: Column, *, meeting: bool) -> pa.Array:
+    numbers, begins, ends = rows_of(shape)
+    answers, known = np.full(len(begins), UNKNOWN, np.uint8), np.ones(len(begins), np.bool_)
+    for found, rows in _distinct(moc, known):
+        if found is not None:
+            ranges = found.ranges if meeting else (~found).ranges
+            answers[rows] = told_of(numbers, begins[rows], ends[rows], ranges, meeting)
+    return pa.array(answers == YES, mask=answers == UNKNOWN)
 
 
 def area(moc: Column) -> pa.Array:

@@ -109,6 +109,10 @@ class Moc:
         """What both cover."""
         return self._swept(other, 1, 1, wanted=2)
 
+    def __invert__(self) -> Moc:
+        """What it does not cover."""
+        return Moc(self.order, np.array([[0, ALL_CELLS]])) - self
+
     def __sub__(self, other: Moc) -> Moc:
         """What this one covers and the other does not."""
         return self._swept(other, 1, -1, wanted=1)

@@ -10,13 +10,15 @@ from astropy.coordinates import Angle, Latitude, Longitude
 from cdshealpix.nested import cone_search
 from numpy.typing import NDArray
 
-from vo.moc.moc import FINEST, Moc
+from vo.moc.moc import FINEST, Cells, Moc
 from vo.regions.polygons import framed, vertices_of
 from vo.tiling.covering import covering
 
-WIDEST = 90.0
+WIDEST = 180.0
 """Degrees of the radius of a circle at the most."""
 
+_HALF = 90.0  # beyond, the search of cones is no longer sure
+_ROUNDING = 1e-9  # degrees
 _DEEPER = 2  # orders by which the search of cones looks closer than it answers
 _FEWEST_VERTICES = 3
 
@@ -26,14 +28,24 @@ def cone_moc(lon: float, lat: float, radius: float, order: int) -> Moc:
 
     All in degrees, `radius` up to WIDEST.
     """
-    cells, depths, _ = cone_search(
+    if radius > _HALF:
+        # All but the cells that are wholly in the circle around the antipode.
+        cells, depths, is_full = _searched(lon + WIDEST, -lat, max(WIDEST - radius - _ROUNDING, 0.0), order)
+        return ~Moc.from_cells(order, cells[is_full], at=depths[is_full])
+    cells, depths, _ = _searched(lon, lat, radius, order)
+    return Moc.from_cells(order, cells, at=depths)
+
+
+def _searched(lon: float, lat: float, radius: float, order: int) -> tuple[Cells, Cells, NDArray[np.bool_]]:
+    """Cells with some of a circle, the order of each, and whether all of it is surely in the circle."""
+    cells, depths, is_full = cone_search(
         Longitude(lon % 360, units.deg),
         Latitude(lat, units.deg),
         Angle(radius, units.deg),
         depth=order,
         depth_delta=min(_DEEPER, FINEST - order),
     )
-    return Moc.from_cells(order, cells.astype(np.int64), at=depths.astype(np.int64))
+    return cells.astype(np.int64), depths.astype(np.int64), is_full.astype(np.bool_)
 
 
 def polygon_moc(coordinates: Sequence[float] | NDArray[np.float64], order: int) -> Moc:

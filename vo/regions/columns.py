@@ -28,27 +28,27 @@ def inside(x: Column, y: Column, z: Column, polygon: Column) -> pa.Array:
     axes = [_plain(axis) for axis in (x, y, z)]
     known = np.all([axis.is_valid().to_numpy(zero_copy_only=False) for axis in axes], axis=0)
     numbers = [pc.fill_null(axis, np.nan).to_numpy(zero_copy_only=False) for axis in axes]
-    return _told(np.where(known, _inside(numbers[0], numbers[1], numbers[2], _rows(polygon)), _UNKNOWN))
+    return _told(np.where(known, _inside(numbers[0], numbers[1], numbers[2], rows_of(polygon)), _UNKNOWN))
 
 
 def contains(inner: Column, outer: Column) -> pa.Array:
     """Whether each `inner` shape is wholly in its `outer` one."""
-    return _told(_held(_rows(inner), _rows(outer)))
+    return _told(_held(rows_of(inner), rows_of(outer)))
 
 
 def intersects(one: Column, other: Column) -> pa.Array:
     """Whether each two shapes have a position in common."""
-    return _told(_met(_rows(one), _rows(other)))
+    return _told(_met(rows_of(one), rows_of(other)))
 
 
 def area(shape: Column) -> pa.Array:
     """Square degrees of each shape."""
-    return _numbers(_areas(_rows(shape)))
+    return _numbers(_areas(rows_of(shape)))
 
 
 def centroid(shape: Column) -> pa.Array:
     """The centre of each shape as [lon, lat] in degrees."""
-    found = _centroids(_rows(shape))
+    found = _centroids(rows_of(shape))
     pairs = pa.FixedSizeListArray.from_arrays(
         pa.array(found.ravel()), 2, mask=pa.array(np.isnan(found[:, 0]))
     )
@@ -146,7 +146,8 @@ def _plain(column: Column) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _rows(column: Column) -> Rows:
+def rows_of(column: Column) -> Rows:
+    """The shapes of a column of lists of numbers."""
     array = _plain(column)
     if pa.types.is_fixed_size_list(array.type):
         array = array.cast(pa.list_(pa.float64()))

@@ -17,11 +17,15 @@ Cells: TypeAlias = NDArray[np.int64]
 DEEPEST = 29
 """The finest order, whose cells are 0.4 milli-arcseconds wide."""
 
-_FACES = 12
+FACES = 12
+"""The cells of order 0."""
+
+WAITING = 3 * (DEEPEST + 1) + FACES + 1
+"""Cells that a search in depth puts aside at the most."""
+
 _EQUATORIAL = 2 / 3  # |z| of the latitudes between which cells lie in straight rows
 _SQRT_6 = math.sqrt(6)
 _ROOM = 1.01  # by which a cell is taken for larger than its corners reach
-_WAITING = 3 * (DEEPEST + 1) + _FACES + 1  # cells that a search in depth puts aside at the most
 
 
 @compiled
@@ -80,45 +84,13 @@ def reach_of(order: int) -> float:
 
 
 @compiled
-def touched(vertices: Vectors, frame: Frame, order: int) -> Cells:
-    """The cells of an order with some of a polygon, its border included, in ascending order.
-
-    A polygon within the width of a cell of the finest order beside a cell counts as touching it, so that
-    no rounding can put a position of the polygon into a cell that is not among them.
-    """
-    found = np.empty(64, np.int64)
-    count = 0
-    levels, cells = np.empty(_WAITING, np.int64), np.empty(_WAITING, np.int64)
-    waiting = 0
-    for face in range(_FACES):
-        levels[waiting], cells[waiting] = 0, _FACES - 1 - face
-        waiting += 1
-    while waiting > 0:
-        waiting -= 1
-        level, cell = levels[waiting], cells[waiting]
-        if level == order:
-            if touches(vertices, frame, cell, order):
-                if count == len(found):
-                    found = np.concatenate((found, np.empty(count, np.int64)))
-                found[count] = cell
-                count += 1
-            continue
-        p = centre_of(cell, level)
-        if is_inside(p, vertices, frame) or edge_distance(p, vertices) <= reach_of(level):
-            for child in range(4):
-                levels[waiting], cells[waiting] = level + 1, 4 * cell + 3 - child
-                waiting += 1
-    return found[:count]
-
-
-@compiled
 def touches(vertices: Vectors, frame: Frame, cell: int, order: int) -> bool:
     """Whether a cell has some of a polygon, its border included.
 
     It has where the centre of a cell within is inside the polygon; cells that reach the polygon without
     that are looked at in quarters, down to the finest order.
     """
-    levels, cells = np.empty(_WAITING, np.int64), np.empty(_WAITING, np.int64)
+    levels, cells = np.empty(WAITING, np.int64), np.empty(WAITING, np.int64)
     levels[0], cells[0] = order, cell
     waiting = 1
     while waiting > 0:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from vo.compiled import compiled
 from vo.regions.polygons import Frame, framed, is_inside, vertices_of
 from vo.regions.vectors import Vector, Vectors, angle, dot, length, minus, normal, unit, vertex
-from vo.tiling.cells import Cells, cell_of, touched, touches
-from vo.tiling.covering import covering
+from vo.tiling.cells import Cells, cell_of, touches
+from vo.tiling.covering import touched
+from vo.tiling.meeting import told_of
 
 Numbers: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.int64]
@@ -224,5 +225,4 @@ def warm_up() -> None:
     found(one, one, outlines, bounds, cells)
     meeting_cells(np.zeros(1, np.int64), np.zeros(1, np.int64), outlines, cells)
     owns(bounds, 0, 0.0, 0.0)
-    vertices = vertices_of(corners)
-    covering(vertices, framed(vertices), 0)
+    told_of(corners, begins[:1], begins[1:], np.array([[0, 1]]), len(corners) > 0)
