@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
 from typing import ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.oracle import Oracle
-from sqlglot.generators.oracle import OracleGenerator
 
 from vo.adql.constants import constant
 from vo.adql.kinds import Kind, kind_of
-from vo.adql.nodes import Call, Flag, Joined, Let, Local, Spread, described
+from vo.adql.nodes import Call, Flag, Let, Local, described
 from vo.adql.oracle_functions import (
     CASTS,
     DAYS,
@@ -30,7 +28,8 @@ from vo.adql.oracle_functions import (
     refuse_function,
     sql_type,
 )
-from vo.adql.oracle_tree import is_cut, prepare
+from vo.adql.oracle_queries import QueryPrinter
+from vo.adql.oracle_tree import prepare
 from vo.adql.problems import refusing_at
 from vo.adql.quoting import quoted_column, quoted_identifier
 
@@ -38,16 +37,7 @@ _MOST_RANGES = 1_000  # of a MOC
 _LONGEST_PATTERN = 512  # bytes of a regular expression (ORA-12733)
 _SMALLEST, _LARGEST = 1e-130, 1e126  # the range of NUMBER
 _TIME_FORMAT = "YYYY-MM-DD HH24:MI:SS.FF6"
-_CORNERS = " UNION ALL ".join(
-    f'SELECT {x} AS "x", {y} AS "y", {z} AS "z" FROM DUAL'  # noqa: S608  numbers of our own
-    for x, y, z in product((-1, 1), repeat=3)
-)
 _DIVISIONS = ("MOD", "DIVIDE")  # by zero they have no value
-_SET_OPERATORS: Mapping[type[exp.Expr], str] = {
-    exp.Union: "UNION",
-    exp.Except: "MINUS",
-    exp.Intersect: "INTERSECT",
-}
 _MEANS_SOMETHING = frozenset(r"\.[]{}()*+?^$|")
 
 
@@ -57,18 +47,15 @@ def printed(tree: exp.Expr) -> str:
     return _Generator(dialect=_DIALECT, comments=False, normalize_functions=False).statement(tree)
 
 
-class _Generator(OracleGenerator):
-    """sqlglot's printer of Oracle, with the nodes of ADQL and the queries of 19c."""
+class _Generator(QueryPrinter):
+    """The printer of whole statements: the nodes of ADQL, and its functions and values."""
 
     TRANSFORMS: ClassVar = {
-        **OracleGenerator.TRANSFORMS,
+        **QueryPrinter.TRANSFORMS,
         Call: lambda self, node: bounded(refusing_at(node, self.adql_call)),
         Flag: lambda self, node: bounded(self.adql_flag(node)),
         Let: lambda self, node: bounded(self.adql_let(node)),
         Local: lambda self, node: self.locals[node.this, node.args["expression"]],
-        Joined: lambda self, node: self.adql_join(node),
-        Spread: lambda self, node: self.adql_spread(node),
-        exp.Ordered: lambda self, node: self.adql_ordered(node),
         exp.Literal: lambda self, node: self.adql_literal(node),
         exp.Column: lambda self, node: self.adql_column(node),
         exp.Identifier: quoted_identifier,
@@ -80,120 +67,7 @@ class _Generator(OracleGenerator):
         exp.ILike: lambda self, node: (
             f"UPPER({self.sql(node, 'this')}) LIKE UPPER({self.sql(node, 'expression')})"
         ),
-        exp.Exists: lambda self, node: f"EXISTS ({self.query(node.this)})",
-        exp.CTE: lambda self, node: f"{self.sql(node, 'alias')} AS ({self.query(node.this)})",
-        exp.Subquery: lambda self, node: self.adql_subquery(node),
     }
-
-    locals: dict[tuple[str, str], str]
-    """What stands for the Locals: their values in writing."""
-
-    # --- queries
-
-    def statement(self, tree: exp.Expr) -> str:
-        """The whole statement; the rows are counted around it, which keeps their order and stops early."""
-        self.locals = {}
-        with_, limit = tree.args.get("with_"), tree.args.get("limit")
-        tree.set("with_", None)
-        tree.set("limit", None)
-        query = self.query(tree)
-        if limit is not None:
-            query = f"SELECT * FROM ({query}) WHERE ROWNUM <= {self.sql(limit.expression)}"  # noqa: S608  printed from the tree
-        return bounded(query if with_ is None else f"{self.sql(with_)} {query}")
-
-    def query(self, node: exp.Expr) -> str:
-        """A query without parentheses around it."""
-        if isinstance(node, exp.Subquery):
-            inner = self.query(node.this)
-            return f"SELECT * FROM ({inner}){self._tail(node)}" if is_cut(node) else inner  # noqa: S608  likewise
-        body = self._select(node) if isinstance(node, exp.Select) else self._set_operation(node)
-        return body + self._tail(node)
-
-    def _select(self, node: exp.Expr) -> str:
-        quantifier = "DISTINCT " if node.args.get("distinct") else ""
-        parts = [f"SELECT {quantifier}{self.expressions(node, flat=True)}"]
-        parts.append(f"FROM {self.sql(node.args['from_'].this)}")
-        if node.args.get("where") is not None:
-            parts.append(f"WHERE {self.sql(node.args['where'].this)}")
-        if node.args.get("group") is not None:
-            parts.append(f"GROUP BY {self.expressions(node.args['group'], flat=True)}")
-        if node.args.get("having") is not None:
-            parts.append(f"HAVING {self.sql(node.args['having'].this)}")
-        return " ".join(parts)
-
-    def _tail(self, node: exp.Expr) -> str:
-        """ORDER BY, OFFSET and FETCH of a query."""
-        order, offset, limit = (node.args.get(name) for name in ("order", "offset", "limit"))
-        tail = "" if order is None else f" ORDER BY {self.expressions(order, flat=True)}"
-        tail += "" if offset is None else f" OFFSET {self.sql(offset.expression)} ROWS"
-        return tail + ("" if limit is None else f" FETCH FIRST {self.sql(limit.expression)} ROWS ONLY")
-
-    def _set_operation(self, node: exp.Expr) -> str:
-        operator = _SET_OPERATORS[type(node)]
-        left, right = self._operand(node.this, node), self._operand(node.expression)
-        if node.args["distinct"] or operator == "UNION":
-            return f"{left} {operator}{'' if node.args['distinct'] else ' ALL'} {right}"
-        # 19c has no MINUS ALL: equal rows are numbered, so that they differ.
-        select = node.find(exp.Select)
-        names = ", ".join(f'"{item.alias}"' for item in select.expressions) if select is not None else ""
-        numbered = f"SELECT {names}, ROW_NUMBER() OVER (PARTITION BY {names} ORDER BY NULL)"
-        sides = [f'{numbered} AS "copy" FROM ({side})' for side in (left, right)]
-        return f"SELECT {names} FROM ({f' {operator} '.join(sides)})"  # noqa: S608  likewise
-
-    def _operand(self, node: exp.Expr, chain: exp.Expr | None = None) -> str:
-        """An operand of a set operator: all of them bind alike before 21c, so what differs is enclosed."""
-        while isinstance(node, exp.Subquery) and not is_cut(node):
-            node = node.this
-        query = self.query(node)
-        if is_cut(node):
-            return f"SELECT * FROM ({query})"  # noqa: S608  likewise
-        if not isinstance(node, exp.SetOperation):
-            return query
-        same = isinstance(chain, type(node)) and chain.args["distinct"] == node.args["distinct"]
-        return query if same else f"({query})"
-
-    def adql_subquery(self, node: exp.Subquery) -> str:
-        """A query in parentheses, in FROM with its alias."""
-        alias = self.sql(node, "alias")
-        node.set("alias", None)
-        return f"({self.query(node)}){f' {alias}' if alias else ''}"
-
-    def adql_join(self, node: Joined) -> str:
-        """A join; an inner node on the right keeps its parentheses."""
-        left, right = self.sql(node, "this"), self.sql(node, "expression")
-        if isinstance(node.expression, Joined):
-            right = f"({right})"
-        if node.args["kind"] == ",":
-            return f"{left}, {right}"
-        kind = "" if node.args["kind"] == "INNER" else f"{node.args['kind']} "
-        return f"{left} {kind}JOIN {right} ON {self.sql(node, 'on')}"
-
-    def adql_ordered(self, node: exp.Ordered) -> str:
-        """A term of ORDER BY, with the place of NULL in writing."""
-        return f"{self.sql(node, 'this')} {'DESC NULLS FIRST' if node.args.get('desc') else 'ASC NULLS LAST'}"
-
-    def adql_spread(self, node: Spread) -> str:
-        """A table with each row once for every cell that its reach touches.
-
-        The corners of the cube around a position are tried; one whose cell another corner has is left out.
-        """
-        alias, name = self.sql(node, "alias"), node.args["name"].this
-        reach, scale = self.sql(node, "reach"), self.sql(node, "scale")
-        given = [
-            f'{self.sql(axis)} AS "{name}_{letter}"'
-            for axis, letter in zip(node.expressions, "xyz", strict=True)
-        ]
-        table = f"(SELECT {alias}.*, {', '.join(given)} FROM {self.sql(node, 'this')}) {alias}"  # noqa: S608  likewise
-        values, kept = [], []
-        for letter in "xyz":
-            axis, sign = f'{alias}."{name}_{letter}"', f'"corner"."{letter}"'
-            values.append(f"(({axis} + {sign} * {reach}) * {scale})")
-            ends = [f"FLOOR(({axis} {end} {reach}) * {scale})" for end in "-+"]
-            kept.append(f"({sign} = -1 OR {ends[0]} <> {ends[1]})")
-        spread = f'SELECT {alias}.*, {cell(values)} AS "{name}" FROM {table}'  # noqa: S608  likewise
-        return f'({spread} CROSS JOIN ({_CORNERS}) "corner" WHERE {" AND ".join(kept)}) {alias}'
-
-    # --- values
 
     def adql_column(self, node: exp.Column) -> str:
         """A column; arrays have no type in Oracle that a query could use."""
