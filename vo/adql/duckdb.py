@@ -13,7 +13,7 @@ from sqlglot.generators.duckdb import DuckDBGenerator
 from vo.adql import duckdb_sphere
 from vo.adql.kinds import Kind, kind_of
 from vo.adql.nodes import Call, Flag, Joined, Let, Local, Spread, described
-from vo.adql.quoting import quoted_column, quoted_identifier
+from vo.adql.printing import printed_join, quoted_column, quoted_identifier
 from vo.adql.stcs import SHAPE_IN_WORDS
 from vo.catalog import Column
 
@@ -145,7 +145,7 @@ class _Generator(DuckDBGenerator):
         Call: lambda self, node: self.adql_call(node),
         Let: lambda self, node: self.adql_let(node),
         Local: lambda _, node: f"{node.this}.{node.args['expression']}",
-        Joined: lambda self, node: self.adql_join(node),
+        Joined: printed_join,
         Flag: lambda self, node: f"CAST({self.sql(node, 'this')} AS INTEGER)",
         exp.Table: lambda self, node: self.adql_table(node),
         Spread: lambda self, node: self.adql_spread(node),
@@ -187,16 +187,6 @@ class _Generator(DuckDBGenerator):
         pairs = zip(node.args["names"], node.expressions, strict=True)
         values = ", ".join(f"'{name}': {self.sql(value)}" for name, value in pairs)
         return f"LIST_TRANSFORM([{{{values}}}], lambda {node.args['scope']}: {self.sql(node, 'this')})[1]"
-
-    def adql_join(self, node: Joined) -> str:
-        """A join; an inner node on the right keeps its parentheses."""
-        left, right = self.sql(node, "this"), self.sql(node, "expression")
-        if isinstance(node.expression, Joined):
-            right = f"({right})"
-        if node.args["kind"] == ",":
-            return f"{left}, {right}"
-        kind = "" if node.args["kind"] == "INNER" else f"{node.args['kind']} "
-        return f"{left} {kind}JOIN {right} ON {self.sql(node, 'on')}"
 
     def adql_table(self, node: exp.Table) -> str:
         """A table; its arrays of fixed size are read as lists.

@@ -30,8 +30,8 @@ from vo.adql.oracle_functions import (
 )
 from vo.adql.oracle_queries import QueryPrinter
 from vo.adql.oracle_tree import prepare
+from vo.adql.printing import quoted_column, quoted_identifier
 from vo.adql.problems import refusing_at
-from vo.adql.quoting import quoted_column, quoted_identifier
 
 _MOST_RANGES = 1_000  # of a MOC
 _LONGEST_PATTERN = 512  # bytes of a regular expression (ORA-12733)

@@ -12,6 +12,7 @@ from sqlglot.generators.oracle import OracleGenerator
 from vo.adql.nodes import Joined, Spread
 from vo.adql.oracle_functions import bounded, cell
 from vo.adql.oracle_tree import is_cut
+from vo.adql.printing import printed_join
 
 _CORNERS = " UNION ALL ".join(
     f'SELECT {x} AS "x", {y} AS "y", {z} AS "z" FROM DUAL'  # noqa: S608  numbers of our own
@@ -29,7 +30,7 @@ class QueryPrinter(OracleGenerator):
 
     TRANSFORMS: ClassVar = {
         **OracleGenerator.TRANSFORMS,
-        Joined: lambda self, node: self.adql_join(node),
+        Joined: printed_join,
         Spread: lambda self, node: self.adql_spread(node),
         exp.Ordered: lambda self, node: self.adql_ordered(node),
         exp.Exists: lambda self, node: f"EXISTS ({self.query(node.this)})",
@@ -107,16 +108,6 @@ class QueryPrinter(OracleGenerator):
         alias = self.sql(node, "alias")
         node.set("alias", None)
         return f"({self.query(node)}){f' {alias}' if alias else ''}"
-
-    def adql_join(self, node: Joined) -> str:
-        """A join; an inner node on the right keeps its parentheses."""
-        left, right = self.sql(node, "this"), self.sql(node, "expression")
-        if isinstance(node.expression, Joined):
-            right = f"({right})"
-        if node.args["kind"] == ",":
-            return f"{left}, {right}"
-        kind = "" if node.args["kind"] == "INNER" else f"{node.args['kind']} "
-        return f"{left} {kind}JOIN {right} ON {self.sql(node, 'on')}"
 
     def adql_ordered(self, node: exp.Ordered) -> str:
         """A term of ORDER BY, with the place of NULL in writing."""
