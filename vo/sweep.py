@@ -9,12 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from redis.exceptions import RedisError
-
 from vo.anomaly.shelf import Shelf
 from vo.config import Config
 from vo.context import Context, open_context
-from vo.errors import ConflictError, LeaseLostError, NotFoundError, TransientError, VOError
+from vo.errors import ConflictError, LeaseLostError, NotFoundError, VOError
 from vo.footprint.map_cache import MapCache
 from vo.jobs import LANES, SHARED_LANES, call_if_needed, clear_shards, ended, hand_back
 from vo.lifeline import remove_abandoned
@@ -22,6 +20,7 @@ from vo.log import about, logger
 from vo.tap.schema import describe
 from vo.uws.files import SENT
 from vo.uws.job import Job, JobError, Phase
+from vo.uws.reachable import reachable
 from vo.uws.relay import end_forgotten_keys, slot_files
 from vo.uws.results import SHARDS
 
@@ -127,10 +126,8 @@ def _remove_orphans(context: Context) -> int:
         found += 1
     found += remove_abandoned(context.config.spill_dir)
     found += MapCache(context.config.maps_dir, context.config.map_cache_bytes).trim()
-    try:
+    with reachable("relay"):
         found += end_forgotten_keys(context.relay)
-    except RedisError as error:
-        raise TransientError("The relay does not answer.", hint="Try again in a moment.") from error
     return found
 
 

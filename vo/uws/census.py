@@ -11,18 +11,16 @@ All times are those of Redis, so that the clocks of machines need not agree.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
 
-from vo.errors import TransientError
 from vo.uws.job import Phase
 from vo.uws.kind import JobKind
+from vo.uws.reachable import reachable
 
 ALIVE_S = 15.0
 """Seconds for which a worker is taken for alive after a sign of life; it gives one every few seconds."""
@@ -92,13 +90,13 @@ class RedisCensus:
 
     def beat(self, lane: str, worker: str, processes: int) -> None:
         """Give a sign of life of a worker."""
-        with _reachable():
+        with reachable():
             self._beat([f"vo:workers:{lane}"], [f"{worker}/{processes}"])
 
     def take(self, kinds: Collection[JobKind]) -> Census:
         """Count the jobs of `kinds` and the workers of their lanes, in two exchanges with Redis."""
         lanes = sorted({kind.lane for kind in kinds})
-        with _reachable(), self._redis.pipeline() as snapshot:
+        with reachable(), self._redis.pipeline() as snapshot:
             now = _seconds(self._redis.time())
             for kind, phase in product(kinds, COUNTED):
                 snapshot.zcard(_key(kind, phase))
@@ -153,11 +151,3 @@ def _key(kind: JobKind, phase: Phase) -> str:
 
 def _seconds(time: tuple[int, int]) -> float:
     return time[0] + time[1] / 1_000_000
-
-
-@contextmanager
-def _reachable() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        raise TransientError("The job store does not answer.", hint="Try again in a moment.") from error

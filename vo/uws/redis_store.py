@@ -24,19 +24,18 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
 
-from vo.errors import ConflictError, TransientError
+from vo.errors import ConflictError
 from vo.uws import scripts
 from vo.uws.job import Job, Phase
 from vo.uws.lanes import Lane
+from vo.uws.reachable import reachable
 from vo.uws.record import FIELDS, decoded, encoded, pairs, values
 from vo.uws.store import (
     LISTED,
@@ -81,7 +80,7 @@ class RedisJobStore:
         stems = (_index(job.kind, job.owner), f"{job.lane}:{job.account}")
         times = (_micros(job.created), _micros(job.destruction))
         fields = encoded({name: getattr(job, name) for name in FIELDS})
-        with _reachable():
+        with reachable():
             verdict, *answer = self._create(
                 [_key(job.id)], [job.id, *stems, job.phase, *times, self._limits, *fields]
             )
@@ -91,7 +90,7 @@ class RedisJobStore:
 
     def get(self, job_id: str) -> Job:
         """The job as it is now."""
-        with _reachable():
+        with reachable():
             fields = self._redis.hgetall(_key(job_id))
         if not fields:
             raise unknown_job(job_id)
@@ -141,7 +140,7 @@ class RedisJobStore:
         allowed = "" if frm is None else f" {' '.join(frm)} "
         destruction = _micros(changes["destruction"]) if "destruction" in changes else ""
         guards = [job_id, to or "", allowed, "" if attempt is None else attempt, self._lease_ms, destruction]
-        with _reachable():
+        with reachable():
             verdict, *answer = self._move([_key(job_id)], [*guards, self._limits, *encoded(changes)])
         if verdict == "unknown":
             raise unknown_job(job_id)
@@ -155,18 +154,18 @@ class RedisJobStore:
 
     def claim(self, lane: str, **changes: Any) -> Job | None:
         """Start the next job of `lane`, if there is one that may start."""
-        with _reachable():
+        with reachable():
             fields = self._claim([], [lane, self._account_running(lane), self._lease_ms, *encoded(changes)])
         return decoded(pairs(fields)) if fields else None
 
     def waiting(self, lane: str) -> int:
         """How many jobs of `lane` are QUEUED."""
-        with _reachable():
+        with reachable():
             return int(self._redis.zcard(f"vo:waiting:{lane}"))
 
     def runnable(self, lane: str) -> int:
         """How many waiting jobs of `lane` claims could start now."""
-        with _reachable():
+        with reachable():
             return int(self._runnable([], [lane, self._account_running(lane)]))
 
     def _account_running(self, lane: str) -> int:
@@ -184,7 +183,7 @@ class RedisJobStore:
         """The jobs of `owner` that pass every filter, newest first."""
         wanted = frozenset(phases) or LISTED
         oldest = "-inf" if after is None else f"({_micros(after)}"
-        with _reachable(), self._redis.pipeline() as snapshot:
+        with reachable(), self._redis.pipeline() as snapshot:
             for phase in wanted:
                 snapshot.zrevrangebyscore(
                     _index(kind, owner) + phase,
@@ -200,7 +199,7 @@ class RedisJobStore:
 
     def _short(self, ids: Collection[str]) -> Iterator[ShortJob]:
         names = [field.name for field in dataclasses.fields(ShortJob)]
-        with _reachable(), self._redis.pipeline(transaction=False) as lines:
+        with reachable(), self._redis.pipeline(transaction=False) as lines:
             for job_id in ids:
                 lines.hmget(_key(job_id), names)
             rows = lines.execute()
@@ -210,7 +209,7 @@ class RedisJobStore:
 
     def delete(self, job_id: str) -> Job:
         """Forget the job and return it as it was."""
-        with _reachable():
+        with reachable():
             fields = self._delete([_key(job_id)], [job_id])
         if not fields:
             raise unknown_job(job_id)
@@ -218,12 +217,12 @@ class RedisJobStore:
 
     def expired(self, now: datetime) -> tuple[str, ...]:
         """The ids of jobs whose destruction time has come."""
-        with _reachable():
+        with reachable():
             return tuple(self._redis.zrangebyscore(_DESTRUCTION, "-inf", _micros(now)))
 
     def active(self) -> tuple[Job, ...]:
         """The jobs that are QUEUED or EXECUTING, oldest first."""
-        with _reachable(), self._redis.pipeline(transaction=False) as lines:
+        with reachable(), self._redis.pipeline(transaction=False) as lines:
             for job_id in self._redis.smembers(_ACTIVE):
                 lines.hgetall(_key(job_id))
             jobs = [decoded(fields) for fields in lines.execute() if fields]
@@ -232,12 +231,12 @@ class RedisJobStore:
 
     def renew_lease(self, job_id: str, attempt: int, ttl_s: float) -> bool:
         """Whether the worker of `attempt` still has the job."""
-        with _reachable():
+        with reachable():
             return bool(self._renew([_key(job_id)], [job_id, attempt, int(ttl_s * 1000)]))
 
     def is_lost(self, job_id: str) -> bool:
         """Whether the job is EXECUTING and its worker has been silent for longer than its lease."""
-        with _reachable(), self._redis.pipeline() as both:
+        with reachable(), self._redis.pipeline() as both:
             both.hget(_key(job_id), "phase").exists(f"vo:lease:{job_id}")
             phase, has_lease = both.execute()
         return phase == Phase.EXECUTING and not has_lease
@@ -247,13 +246,13 @@ class RedisJobStore:
         running = [job for job in self.active() if job.phase is Phase.EXECUTING]
         if not running:
             return ()
-        with _reachable():
+        with reachable():
             leases = self._redis.mget([f"vo:lease:{job.id}" for job in running])
         return tuple(job for job, lease in zip(running, leases, strict=True) if lease is None)
 
     def recount(self) -> int:
         """Compare the sets of the lanes with the jobs, and mend them."""
-        with _reachable():
+        with reachable():
             missing = [key.removeprefix(_key("")) for key in self._unknown_actives()]
             sets = [key for stem in _SETS for key in self._redis.scan_iter(f"vo:{stem}:*", count=1000)]
             return int(self._recount(sets, missing))
@@ -267,14 +266,6 @@ class RedisJobStore:
                     lines.hget(key, "phase")
                 phases = lines.execute()
             yield from (key for key, phase in zip(chunk, phases, strict=True) if phase in RUNNABLE)
-
-
-@contextmanager
-def _reachable() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        raise TransientError("The job store does not answer.", hint="Try again in a moment.") from error
 
 
 def _key(job_id: str) -> str:

@@ -21,12 +21,12 @@ from threading import Event, Thread
 from typing import Any, Protocol
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from vo.errors import CancelledError, TransientError
 from vo.log import logger
 from vo.uws import shard_scripts as scripts
 from vo.uws.job import Job, JobError
+from vo.uws.reachable import reachable
 from vo.uws.run import Run, worker_name
 
 POLL_S = 0.05
@@ -82,7 +82,7 @@ class ShardTable:
 
     def open(self, job: Job, stage: str, names: Sequence[str]) -> None:
         """Let the shards `names` be taken, in their order; a stage that was open before is forgotten."""
-        with _reachable():
+        with reachable():
             self._open([], [job.id, job.lane, job.attempt, stage, *names])
 
     def take(self, job: Job) -> Shard | None:
@@ -94,7 +94,7 @@ class ShardTable:
         return self._taken([lane, secrets.token_hex(8), self._lease_ms])
 
     def _taken(self, arguments: list[Any]) -> Shard | None:
-        with _reachable():
+        with reachable():
             found = self._take([], arguments)
         if not found:
             return None
@@ -103,27 +103,27 @@ class ShardTable:
 
     def can_help(self, lane: str) -> bool:
         """Whether a shard on `lane` could be taken now."""
-        with _reachable():
+        with reachable():
             return bool(self._can_help([], [lane]))
 
     def finish(self, shard: Shard) -> bool:
         """Note that the shard is done, no matter who has it now; False: it is not wanted any more."""
-        with _reachable():
+        with reachable():
             return bool(self._finish([], [*_guards(shard), shard.name, worker_name()]))
 
     def give_back(self, shard: Shard) -> None:
         """Let others have the shard at once."""
-        with _reachable():
+        with reachable():
             self._renew([], [*_guards(shard), shard.name, shard.token, 0])
 
     def fail(self, shard: Shard, error: JobError) -> None:
         """Tell the worker that has the job what went wrong in the shard."""
-        with _reachable():
+        with reachable():
             self._fail([], [*_guards(shard), json.dumps(asdict(error))])
 
     def left(self, job: Job) -> Left:
         """What is left of the open stage of `job`; CancelledError: the job is with another, or has ended."""
-        with _reachable(), self._redis.pipeline() as both:
+        with reachable(), self._redis.pipeline() as both:
             both.zcard(f"vo:shards:{job.id}:left").hmget(f"vo:shards:{job.id}", "attempt", "error")
             count, (attempt, error) = both.execute()
         if attempt != str(job.attempt):
@@ -132,19 +132,19 @@ class ShardTable:
 
     def workers(self, job: Job) -> dict[str, int]:
         """How many shards of the job each worker has done so far, in this attempt and those before it."""
-        with _reachable():
+        with reachable():
             return {
                 name: int(count) for name, count in self._redis.hgetall(f"vo:shards:{job.id}:done").items()
             }
 
     def close(self, job_id: str, lane: str) -> None:
         """Forget all that is known of the shards of a job."""
-        with _reachable():
+        with reachable():
             self._close([], [job_id, lane])
 
     def jobs(self, lane: str) -> tuple[str, ...]:
         """The jobs with an open stage on `lane`."""
-        with _reachable():
+        with reachable():
             return tuple(self._redis.zrange(f"vo:shards:open:{lane}", 0, -1))
 
     @contextmanager
@@ -162,7 +162,7 @@ class ShardTable:
     def _keep(self, shard: Shard, done: Event) -> None:
         while not done.wait(self._lease_s / 4):
             try:
-                with _reachable():
+                with reachable():
                     self._renew([], [*_guards(shard), shard.name, shard.token, self._lease_ms])
             except TransientError as error:
                 log.warning("the lease of a shard is not renewed", shard=shard.name, error=str(error))
@@ -200,11 +200,3 @@ def work_off(
 
 def _guards(shard: Shard) -> list[Any]:
     return [shard.job_id, shard.attempt, shard.stage]
-
-
-@contextmanager
-def _reachable() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        raise TransientError("The job store does not answer.", hint="Try again in a moment.") from error

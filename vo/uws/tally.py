@@ -15,9 +15,9 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-from vo.errors import TransientError
 from vo.log import logger
 from vo.uws.job import Job
+from vo.uws.reachable import reachable
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 """Upper ends of the buckets in seconds; one more takes what is longer."""
@@ -62,10 +62,8 @@ class RedisTally:
 
     def totals(self) -> Totals:
         """The sums so far; TransientError when they cannot be had."""
-        try:
+        with reachable():
             return added_up({name: int(text) for name, text in self._redis.hgetall("vo:tally").items()})
-        except RedisError as error:
-            raise TransientError("The job store does not answer.", hint="Try again in a moment.") from error
 
 
 def increments(job: Job) -> Iterator[tuple[str, int]]:
