@@ -75,7 +75,7 @@ class Service:
     def stop(self) -> int:
         """End it as an operator does; the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=15)
+        return self.process.wait(timeout=40)
 
 
 def is_alive(process: psutil.Process) -> bool:
