@@ -15,6 +15,7 @@ from pathlib import Path
 
 import astroquery_client
 import cones
+import footprint
 import image_access
 import image_search
 import pyvo_client
@@ -38,6 +39,7 @@ JUDGES: Mapping[str, Callable[[Service], Iterable[Judgement]]] = {
     "images": image_search.judge,
     "sia1": sia1_rules.judge,
     "access": image_access.judge,
+    "footprint": footprint.judge,
     "uws": uws_scenarios.judge,
 }
 

@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 
 from vo.config import Config
-from vo.load import load_images, load_release
-from vo.sample import Order, write_images, write_sample
+from vo.load import load_images, load_release, load_tiles
+from vo.sample import Order, write_images, write_sample, write_tile_list
 
 OBJECTS = 20_000
 LONG_QUERY = (
@@ -86,6 +86,8 @@ def fresh_service(objects: int = OBJECTS) -> Iterator[Service]:
         load_release(source, config, name="sim1")
         write_images(data / "images" / "sim1", Order(pixels=500, objects=objects))
         load_images(data / "images" / "sim1", config, release="sim1")
+        write_tile_list(Path(folder) / "tiles.csv")
+        load_tiles(Path(folder) / "tiles.csv", config, release="sim1")
         with _serving(data) as url:
             yield Service(url)
 

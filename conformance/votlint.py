@@ -17,6 +17,7 @@ EXCUSED = {
     "which votlint warns of",
     "OutOfMemoryError: Java heap space\n\tat uk.ac.starlink.ttools.votlint.ValueParser": "votlint before 3.5 "
     "cannot read numeric arrays of variable length in binary rows, not even those that STILTS wrote",
+    'Non-DALI xtype value "moc"': "votlint before 3.5 does not know the xtype moc of DALI 1.2",
     'Namespaced non-DALI xtype value "adql:REGION"': "votlint since 3.5 remarks that adql:REGION, which TAP "
     "asks for, is no xtype of DALI",
 }
@@ -31,11 +32,12 @@ def judge(service: Service) -> Iterator[Judgement]:
         notebook = Notebook("stilts votlint", version(command), EXCUSED)
         for request in requests():
             with notebook.check(request.what):
-                _lint(command, request.what, request.send(service), notebook)
+                lint(command, request.what, request.send(service), notebook)
         yield notebook.judgement()
 
 
-def _lint(command: list[str], what: str, document: bytes, notebook: Notebook) -> None:
+def lint(command: list[str], what: str, document: bytes, notebook: Notebook) -> None:
+    """Write down what votlint finds in a document."""
     with tempfile.NamedTemporaryFile(suffix=".vot") as file:
         file.write(document)
         file.flush()

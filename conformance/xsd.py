@@ -34,12 +34,15 @@ VOSI_PATHS = (
     "/sia/v2/availability",
     "/soda/capabilities",
     "/soda/availability",
+    "/footprint/capabilities",
+    "/footprint/availability",
+    "/footprint/tiles",
     "/datalink/capabilities",
     "/datalink/availability",
     "/datalink/links",
 )
 
-PAGES = ("/", "/tap", "/tap/examples", "/soda/examples", "/sia/v2/examples")
+PAGES = ("/", "/tap", "/tap/examples", "/soda/examples", "/sia/v2/examples", "/footprint")
 """Pages for people, which are held to be well-formed XML."""
 
 

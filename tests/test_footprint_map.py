@@ -155,7 +155,7 @@ def test_a_job_makes_a_map(service: Service) -> None:
         ({"WHERE": "(mag_auto_i < 22"}, "opens a parenthesis"),
         ({"WHERE": "mag_auto_i < 22 GROUP BY ra"}, "line 1, column 17"),
         ({"WHERE": "nothing = 5"}, "line 1, column 1"),
-        ({"WHERE": ""}, "Expected"),
+        ({"WHERE": "-- nothing"}, "Expected"),
         ({"PROJECTION": "mercator"}, "mollweide or gnomonic"),
         ({"PROJECTION": "gnomonic"}, "of a circle"),
         ({"PROJECTION": "gnomonic", "CIRCLE": "1 2 61"}, "at most 60"),

@@ -110,6 +110,10 @@ class Params:
         text = self.single(name)
         return None if text is None else parse_instant(text, name)
 
+    def filled(self) -> Params:
+        """All but those without a value, as forms send every field."""
+        return Params(tuple(pair for pair in self.pairs if pair[1].strip()), self.files)
+
     def close(self) -> None:
         """Give the files back."""
         for file in self.files:
@@ -220,7 +224,7 @@ async def _read_multipart(request: Request, most: int) -> Params:
     items = form.multi_items()
     return Params(
         tuple((name, value) for name, value in items if isinstance(value, str)),
-        tuple(_file(name, part) for name, part in items if isinstance(part, UploadFile)),
+        tuple(_file(name, part) for name, part in items if isinstance(part, UploadFile) and _is_sent(part)),
     )
 
 
@@ -229,6 +233,11 @@ _BODIES: Mapping[str, Callable[[Request, int], Awaitable[Params]]] = {
     "application/x-www-form-urlencoded": _read_urlencoded,
     _MULTIPART: _read_multipart,
 }
+
+
+def _is_sent(part: UploadFile) -> bool:
+    """Whether it is a file: forms send an empty one without a name where none was chosen (HTML, 4.10.21)."""
+    return bool(part.filename or part.size)
 
 
 def _file(name: str, part: UploadFile) -> File:

@@ -23,6 +23,7 @@ _HOME = Template("""\
 <p class="lead">A data release on the standards of the Virtual Observatory.</p>
 </header>
 <p><a class="button" href="$url/tap">Query the catalogue</a>
+<a class="button second" href="$url/footprint">See what is covered</a>
 <a class="button second" href="$url/anomaly">Find the strangest objects</a></p>
 <p>$rows rows in $tables tables. In TOPCAT, pyvo and other clients the TAP URL is
 <code>$url/tap</code>.</p>

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from vo.auth import user_of
@@ -15,7 +15,9 @@ from vo.footprint.answers import Answer, search_answer, tile_answer
 from vo.footprint.capabilities import capabilities
 from vo.footprint.coverage_endpoints import coverage_routes
 from vo.footprint.index import TILES, check_published
+from vo.footprint.pages import footprint_page
 from vo.footprint.positions import PositionTable
+from vo.page import POLICY
 from vo.resources import availability, catalog_of, context_of, xml
 from vo.uws.endpoints import uws_routes
 from vo.uws.job import SYNC_LANE
@@ -29,6 +31,7 @@ ASYNC = JobKind(name="tiles", path=f"{TILES}/async", lane="query", takes_files=T
 def routes() -> list[Route]:
     """Every route of the service, from the root."""
     return [
+        Route("/footprint", home),
         Route(TILES, search, methods=["GET", "POST"]),
         *uws_routes(ASYNC),
         Route(f"{TILES}/{{name}}", tile),
@@ -36,6 +39,13 @@ def routes() -> list[Route]:
         Route("/footprint/capabilities", show_capabilities),
         Route("/footprint/availability", availability),
     ]
+
+
+async def home(request: Request) -> Response:
+    """The page for people."""
+    context, catalog = context_of(request), await catalog_of(request)
+    shown = footprint_page(context.base_url(request), context.config.title, catalog)
+    return HTMLResponse(shown, headers={"Content-Security-Policy": POLICY})
 
 
 async def search(request: Request) -> Response:

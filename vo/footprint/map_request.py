@@ -48,6 +48,7 @@ class MapRequest:
     @classmethod
     def from_params(cls, params: Params, catalog: Catalog, config: Config) -> Self:
         """Read and judge the parameters; those that are not ours are ignored (DALI 1.1, 2.1)."""
+        params = params.filled()
         order = order_of(params, FINEST_ORDER, DEFAULT_ORDER)
         value, column = _value(params.single("VALUE") or "count")
         form = _form(params.single("RESPONSEFORMAT") or "fits")

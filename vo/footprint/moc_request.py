@@ -43,6 +43,7 @@ class MocRequest:
     @classmethod
     def from_params(cls, params: Params, catalog: Catalog, config: Config) -> Self:
         """Read and judge the parameters; those that are not ours are ignored (DALI 1.1, 2.1)."""
+        params = params.filled()
         order = order_of(params, FINEST_ORDER, DEFAULT_ORDER)
         query, by_cell = _query(params, catalog, config, order)
         operation, other = params.single("OPERATION"), _other(params)
