@@ -286,8 +286,8 @@ def _regions(url: str) -> str:
     [row] = service.search("SELECT TOP 1 s_ra AS ra, s_dec AS dec FROM ivoa.obscore")
     mine = Table({"ra": [row["ra"]], "dec": [row["dec"]]})
     met = service.search(
-        "SELECT o.s_region, AREA(o.s_region) AS area, CENTROID(o.s_region) AS middle FROM ivoa.obscore AS o "
-        "JOIN TAP_UPLOAD.mine AS m ON 1 = CONTAINS(POINT(m.ra, m.dec), o.s_region) "
+        "SELECT o.s_region, AREA(o.s_region) AS extent, CENTROID(o.s_region) AS middle "
+        "FROM ivoa.obscore AS o JOIN TAP_UPLOAD.mine AS m ON 1 = CONTAINS(POINT(m.ra, m.dec), o.s_region) "
         "WHERE 1 = INTERSECTS(o.s_region, CIRCLE(m.ra, m.dec, 0.1))",
         uploads={"mine": mine},
     )

@@ -122,10 +122,14 @@ class Relayed:
                 threading.Thread(target=self._pump, args=ends, daemon=True).start()
 
     def _pump(self, source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError), source, target:
+        with suppress(OSError):
             while block := source.recv(1 << 16):
                 self._flows.wait()
                 target.sendall(block)
+        self._flows.wait()
+        for end in (source, target):  # to close them would not wake who reads from the other
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

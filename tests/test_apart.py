@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from parts import Cluster, Part, await_true, cluster, wires
+from parts import Cluster, Part, Relayed, await_true, cluster, wires
 from service import Service
 
 from vo.sample import image_tiles
@@ -101,3 +102,25 @@ def _has(worker: Part, event: str, job: str) -> bool:
 def _workers(service: Service, lane: str) -> int:
     lanes = service.get("/status").json()["lanes"]
     return next(each["workers"] for each in lanes if each["name"] == lane)
+
+
+def test_connections_that_are_passed_on_can_be_cut() -> None:
+    """Where there are no namespaces: what is sent after the cut comes once that is mended, as does the end."""
+    wire = Relayed()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, _, port = wire.address(server.getsockname()[1]).partition(":")
+        with socket.create_connection((host, int(port))) as client:
+            there, _ = server.accept()
+            with there:
+                client.sendall(b"before")
+                assert there.recv(6) == b"before"
+                wire.cut()
+                client.sendall(b"after")
+                there.settimeout(0.2)
+                with pytest.raises(TimeoutError):
+                    there.recv(5)
+                client.close()
+                wire.mend()
+                there.settimeout(30)
+                assert there.recv(5) == b"after"
+                assert there.recv(1) == b"", "the server never learns that its client has gone"

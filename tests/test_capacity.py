@@ -20,9 +20,9 @@ def test_an_example_by_hand() -> None:
     capacity = importlib.util.module_from_spec(spec)
     sys.modules["capacity"] = capacity  # where its dataclasses look for it
     spec.loader.exec_module(capacity)
-    costs = capacity.Costs(0.6, 0, 0, 0, 0)
+    costs = capacity.Costs(0.6, 0, 0, 0, million_scored=2, anomaly_run=5)
     found = capacity.needs(3_600, capacity.Survey(1e9), costs, capacity.Habits(), capacity.Machine())
-    assert found.cores == pytest.approx({"sync": 36, "query": 0, "cutout": 0, "anomaly": 0})
+    assert found.cores == pytest.approx({"sync": 36, "query": 0, "cutout": 0, "anomaly": 0.3})
     idle = capacity.Machine(cores=16, busy=0.5)
     assert capacity.needs(3_600, capacity.Survey(1e9), costs, capacity.Habits(), idle).machines == 5
     assert capacity.needs(1, capacity.Survey(1e9), costs, capacity.Habits(), idle).machines == 2
