@@ -105,7 +105,7 @@ def _workers(service: Service, lane: str) -> int:
 
 
 def test_connections_that_are_passed_on_can_be_cut() -> None:
-    """Where there are no namespaces: what is sent after the cut comes once that is mended, as does the end."""
+    """Where there are no namespaces: what is sent after the cut comes once that is mended, and the end."""
     wire = Relayed()
     with socket.create_server(("127.0.0.1", 0)) as server:
         host, _, port = wire.address(server.getsockname()[1]).partition(":")
