@@ -144,7 +144,7 @@ def measure(data: Path, processes: int, trees: int) -> None:
         "VO_DURATION_LIMIT_S": "0",
     }
     with serving(data, **settings) as service:
-        watch = Watch(service.processes("worker", "anomaly"))
+        watch = Watch(service.processes("vo anomaly"))
         started = time.monotonic()
         with watch.running():
             job = _start(service, NTREES=str(trees), RESPONSEFORMAT="parquet", EXECUTIONDURATION="0")

@@ -1,9 +1,9 @@
 """One forest, one set of rows, one process: how long it takes, told as a line of JSON.
 
-    python bench/anomaly_peer.py NAME ROWS FEATURES TREES THREADS SCORED SEED [DATA.npy [SCORES.npy]]
+    python bench/anomaly_peer.py NAME ROWS FEATURES TREES THREADS SCORED SEEDS [DATA.npy SCORES.npy]
 
 bench/anomaly.py calls this with the Python that has the peer. SCORED of the ROWS are scored. Without DATA the
-rows are made here, the same for all.
+rows are made here, the same for all. SCORES has a row for each of the SEEDS, which are separated by commas.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ def rows(count: int, features: int) -> Any:  # noqa: ANN401  an array
     return made + 4 * rng.integers(0, 4, count)[:, None].astype(np.float32)
 
 
+def _size(data: Any) -> int:  # noqa: ANN401
+    return min(SAMPLE, len(data))
+
+
 def _vo(data: Any, trees: int, threads: int, seed: int, *, extension: int | None, wide: bool) -> Scorer:  # noqa: ANN401
     sample, grow, depths = (import_module(f"vo.forest.{name}") for name in ("sample", "grow", "depths"))
 
@@ -41,7 +45,7 @@ def _vo(data: Any, trees: int, threads: int, seed: int, *, extension: int | None
     def score(these: Any) -> Any:  # noqa: ANN401
         columns = np.ascontiguousarray(these.T, np.float32)
         sums = depths.depths(forest, columns, threads=threads, wide=wide)
-        return depths.scores(sums, trees, SAMPLE)
+        return depths.scores(sums, trees, _size(data))
 
     return score
 
@@ -49,7 +53,7 @@ def _vo(data: Any, trees: int, threads: int, seed: int, *, extension: int | None
 def _eif(data: Any, trees: int, _threads: int, seed: int) -> Scorer:  # noqa: ANN401
     level = data.shape[1] - 1
     forest = import_module("eif").iForest(
-        data.astype(np.float64), ntrees=trees, sample_size=SAMPLE, ExtensionLevel=level, seed=1000 * seed
+        data.astype(np.float64), ntrees=trees, sample_size=_size(data), ExtensionLevel=level, seed=1000 * seed
     )
     return lambda these: forest.compute_paths(X_in=these.astype(np.float64))
 
@@ -58,7 +62,7 @@ def _isotree(data: Any, trees: int, threads: int, seed: int) -> Scorer:  # noqa:
     forest = import_module("isotree").IsolationForest(
         ndim=data.shape[1],
         ntrees=trees,
-        sample_size=SAMPLE,
+        sample_size=_size(data),
         missing_action="fail",
         coefs="normal",
         standardize_data=False,
@@ -71,7 +75,7 @@ def _isotree(data: Any, trees: int, threads: int, seed: int) -> Scorer:  # noqa:
 def _treeple(data: Any, trees: int, threads: int, seed: int) -> Scorer:  # noqa: ANN401
     forest = import_module("treeple").ExtendedIsolationForest(
         n_estimators=trees,
-        max_samples=SAMPLE,
+        max_samples=_size(data),
         feature_combinations=data.shape[1],
         n_jobs=threads,
         random_state=seed,
@@ -82,7 +86,7 @@ def _treeple(data: Any, trees: int, threads: int, seed: int) -> Scorer:  # noqa:
 
 def _sklearn(data: Any, trees: int, threads: int, seed: int) -> Scorer:  # noqa: ANN401
     forest = import_module("sklearn.ensemble").IsolationForest(
-        n_estimators=trees, max_samples=SAMPLE, n_jobs=threads, random_state=seed
+        n_estimators=trees, max_samples=_size(data), n_jobs=threads, random_state=seed
     )
     scored = forest.fit(data)
     return lambda these: -scored.score_samples(these)
@@ -90,7 +94,7 @@ def _sklearn(data: Any, trees: int, threads: int, seed: int) -> Scorer:  # noqa:
 
 def _coniferest(data: Any, trees: int, threads: int, seed: int) -> Scorer:  # noqa: ANN401
     forest = import_module("coniferest.isoforest").IsolationForest(
-        n_trees=trees, n_subsamples=SAMPLE, n_jobs=threads, random_seed=seed
+        n_trees=trees, n_subsamples=_size(data), n_jobs=threads, random_seed=seed
     )
     scored = forest.fit(data)
     return lambda these: -scored.score_samples(these)
@@ -111,8 +115,9 @@ FORESTS: dict[str, Callable[[Any, int, int, int], Scorer]] = {
 
 def main() -> None:
     """Fit once and score, twice where loops have to be compiled first."""
-    name, *numbers = sys.argv[1:8]
-    count, features, trees, threads, scored, seed = map(int, numbers)
+    name, *numbers, listed = sys.argv[1:8]
+    count, features, trees, threads, scored = map(int, numbers)
+    seed, *more = map(int, listed.split(","))
     data = np.load(sys.argv[8]) if len(sys.argv) > 8 else rows(count, features)
     fit = FORESTS[name]
     fit(data[: 4 * SAMPLE], 2, 1, 1)(data[: 4 * SAMPLE])  # compiles, imports
@@ -121,7 +126,8 @@ def main() -> None:
     found, took = _timed(lambda: score(data[:scored]))
     told = {"fit": fitted, "score": took, "memory": _memory() - before}
     if len(sys.argv) > 9:
-        np.save(sys.argv[9], np.asarray(found, np.float64))
+        others = [fit(data, trees, threads, other)(data[:scored]) for other in more]
+        np.save(sys.argv[9], np.array([found, *others], np.float64))
     print(json.dumps(told))
 
 

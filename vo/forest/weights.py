@@ -25,7 +25,7 @@ def shares_of(weights: _Numbers, waits: _Numbers, last: float) -> _Numbers | Non
     if not len(waits) or (weights == weights[0]).all():
         return None
     shares = np.empty(len(weights))
-    _fill_shares(weights, max(last, _LEAST), shares)
+    _fill_shares(np.array(weights), max(last, _LEAST), shares)
     shares /= shares.max()
     return np.maximum(shares, _LEAST, out=shares)
 

@@ -31,6 +31,8 @@ _FROM_TYPE: Sequence[tuple[Any, Column]] = (
     (lambda kind: pt.is_binary(kind) or pt.is_large_binary(kind), Column("", "unsignedByte", "*")),
 )
 
+_FEW = 100
+
 
 def inferred(name: str, values: pa.Array) -> Column:
     """The column of that name that can hold `values`; of texts, the narrowest type that they all fit."""
@@ -48,8 +50,10 @@ def inferred(name: str, values: pa.Array) -> Column:
 
 
 def _fits(values: pa.Array, column: Column) -> bool:
+    """Whether all values fit; the first few tell of most types that they do not."""
     try:
-        converted(values, column)
+        for some in (values[:_FEW], values):
+            converted(some, column)
     except BrokenValueError:
         return False
     return True
