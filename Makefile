@@ -5,7 +5,7 @@ PORT ?= 8000
 DATA ?= data
 BIN := .venv/bin
 
-.PHONY: demo test lint conformance oracle-check bench bench-cutouts bench-sky bench-anomaly bench-anomaly-job bench-footprint image image-check rolling-restart clean help
+.PHONY: demo test lint conformance oracle-check bench bench-cutouts bench-sky bench-anomaly bench-anomaly-quality bench-anomaly-job bench-footprint image image-check rolling-restart clean help
 
 help:
 	@echo "make demo [PORT=8000]   install, build the sample release, serve it on 127.0.0.1"
@@ -19,6 +19,7 @@ help:
 	@echo "make bench-footprint [FOOTPRINT=d] [TILES=f]  maps, MOCs and tiles beside healpy, mocpy and shapely"
 	@echo "make bench-sky [SKY=d]  searches among 20 million rows beside q3c and pgSphere (PostgreSQL 15)"
 	@echo "make bench-anomaly [FOREST=options]  the isolation forest beside eif, isotree, treeple, coniferest and scikit-learn"
+	@echo "make bench-anomaly-quality [FOREST=options]  what it finds beside eif and scikit-learn, 30 forests a side"
 	@echo "make image              the container image, by buildah on a Debian of its own (root)"
 	@echo "make rolling-restart    every process restarted in turn while clients query (HAProxy, if installed)"
 	@echo "make image-check        the service from that image on loopback, read-only, without rights (root)"
@@ -65,6 +66,7 @@ bench: .venv/installed-dev
 	$(BIN)/python bench/adql.py
 	$(BIN)/python bench/images.py
 	$(BIN)/python bench/watch.py
+	$(BIN)/python bench/anomaly_score.py
 	$(BIN)/python bench/faults.py
 
 bench-anomaly-job: .venv/installed-dev
@@ -97,6 +99,9 @@ image-check: .venv/installed-dev
 
 bench-anomaly: .venv/installed-dev
 	$(BIN)/python bench/anomaly.py $(FOREST)
+
+bench-anomaly-quality: .venv/installed-dev
+	$(BIN)/python bench/anomaly_quality.py $(FOREST)
 
 clean:
 	rm -rf .venv
