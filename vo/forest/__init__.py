@@ -19,7 +19,7 @@ def warm_up() -> None:
     """Compile, or load from the cache, all loops; columns of Arrow are read-only, a type of their own."""
     for kind, is_writable in ((np.float32, True), (np.float64, True), (np.float64, False)):
         rows, ids, weights = np.arange(8, dtype=kind).reshape(2, 4), np.arange(4), np.arange(1.0, 5.0)
-        rows.flags.writeable = ids.flags.writeable = weights.flags.writeable = is_writable
+        rows.flags.writeable = ids.flags.writeable = is_writable
         seen = sample.offered(sample.empty(0, 4, 2), rows, ids, weights=weights)
         for scaling, extension in ((Scaling.NONE, 0), (Scaling.PCA, None)):
             settings = Settings(ntrees=1, sample_size=4, extension=extension)
