@@ -4,7 +4,8 @@
 
 Images of 10,000 x 10,000 pixels, those of bench/cutouts.py, are published; stamps of one arcminute are asked
 for by the function that the service uses, by astropy, by requests on one connection and on four, and all in
-one job. POSITIONS (5,000) are those of the job, and of the requests beside it. Beside the time by the clock
+one job; then circles and tilted squares of one arcminute with nothing outside them, of SODA and of astropy's
+Cutout2D. POSITIONS (5,000) are those of the job, and of the requests beside it. Beside the time by the clock
 stands that of the processors, which other programs disturb less: of this process, or of all of the service's.
 """
 
@@ -17,11 +18,12 @@ import tarfile
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -29,8 +31,11 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 import numpy as np
 import psutil
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
+from numpy.typing import NDArray
 
 from vo.config import Config
 from vo.load import load_images
@@ -44,7 +49,12 @@ KINDS = tuple(FILES)[:3]
 PIXELS = SIZES["1 arcmin"][0]
 FEW = 100
 CLIENTS = 4
+RADIUS = 0.5 / 60
+"""Degrees from the middle of a shape to its border or corners."""
+
 Position = tuple[float, float]
+Numbers = NDArray[np.float64]
+Inside = NDArray[np.bool_]
 
 
 def main() -> None:
@@ -59,6 +69,11 @@ def main() -> None:
             print("|---|---|--:|--:|--:|")
             for name, path in paths.items():
                 _compare(service, name, path)
+            print("\n| file | shape | way | stamps a second | processor, ms a stamp | of astropy |")
+            print("|---|---|---|--:|--:|--:|")
+            for name, path in paths.items():
+                for shape in SHAPES:
+                    _shapes(service, name, path, shape)
             print(f"\n{many:,} positions\n\n| file | way | seconds | processor, seconds | of the job |")
             print("|---|---|--:|--:|--:|")
             for name in (KINDS[0], KINDS[-1]):
@@ -125,6 +140,11 @@ def _compare(service: Service, name: str, path: Path) -> None:
         f"requests of {CLIENTS} clients": (partial(_by_clients, service, release, places), service),
         "requests, 304": (partial(_requests, service, release, places, known=True), service),
     }
+    _print(name, ways)
+
+
+def _print(name: str, ways: Mapping[str, tuple[Callable[[], object], Service | None]]) -> None:
+    """A row for each way, which is gone twice: the first time warms it up."""
     first = 0.0
     for way, (work, whose) in ways.items():
         work()
@@ -164,6 +184,103 @@ def _connected(service: Service) -> Iterator[HTTPConnection]:
 def _by_clients(service: Service, release: str, places: Sequence[Position]) -> None:
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(partial(_requests, service, release), [places[i::CLIENTS] for i in range(CLIENTS)]))
+
+
+def _shapes(service: Service, name: str, path: Path, shape: str) -> None:
+    """Shapes cut and blanked outside by astropy, by SODA, and their boxes by /cutout."""
+    places, release = positions(FEW), path.parent.name
+    query = f"SELECT obs_publisher_did FROM {release}.images"
+    did = service.sync(query, RESPONSEFORMAT="csv").text.split()[1]
+    theirs = _blanked(path, shape)
+    ways: dict[str, tuple[Callable[[], object], Service | None]] = {
+        "astropy": (lambda: [theirs(place) for place in places], None),
+        "/soda/sync": (partial(_cut, service, did, shape, places), service),
+        "/cutout, the box": (partial(_requests, service, release, places), service),
+    }
+    assert _same_pixels(theirs(places[0]), _soda(service, did, shape, places[0])), (name, shape)
+    _print(f"{name} | {shape}", ways)
+
+
+def _blanked(path: Path, shape: str) -> Callable[[Position], bytes]:
+    """What cuts a shape out by Cutout2D, NaN outside, and makes it a FITS file in memory."""
+    hdus = fits.open(path, memmap=True)
+    hdu = next(each for each in hdus if each.header["NAXIS"] == 2)
+    wcs, header = WCS(hdu.header), hdu.header
+
+    def cut(place: Position) -> bytes:
+        position = SkyCoord(*place, unit="deg")
+        found = Cutout2D(hdu.section, position, (PIXELS + 1, PIXELS + 1), wcs=wcs, copy=True)
+        rows, columns = np.indices(found.data.shape)
+        found.data[~SHAPES[shape].holds(found.wcs, place, columns, rows)] = np.nan
+        told = header.copy()
+        told.update(found.wcs.to_header())
+        file = io.BytesIO()
+        fits.PrimaryHDU(found.data, told).writeto(file, checksum=True)
+        return file.getvalue()
+
+    return cut
+
+
+def _in_circle(wcs: WCS, place: Position, columns: Numbers, rows: Numbers) -> Inside:
+    away = wcs.pixel_to_world(columns, rows).separation(SkyCoord(*place, unit="deg"))
+    return np.asarray(away.deg <= RADIUS)
+
+
+def _in_square(wcs: WCS, place: Position, columns: Numbers, rows: Numbers) -> Inside:
+    """Behind each of the edges, which are straight in the image to far less than a pixel."""
+    corners = np.reshape(_square(place), (-1, 2))
+    x, y = wcs.all_world2pix(corners[:, 0], corners[:, 1], 0)
+    sides = [
+        (x[i] - x[i - 1]) * (rows - y[i - 1]) - (y[i] - y[i - 1]) * (columns - x[i - 1])
+        for i in range(len(x))
+    ]
+    return np.asarray(np.all(sides, axis=0) & ((np.min(sides, axis=0) > 0) | (np.max(sides, axis=0) < 0)))
+
+
+def _square(place: Position) -> list[float]:
+    """Vertices of a square that stands on a corner."""
+    ra, dec = place
+    wide = RADIUS / np.cos(np.radians(dec))
+    return [ra - wide, dec, ra, dec - RADIUS, ra + wide, dec, ra, dec + RADIUS]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How SODA is asked for a shape, and which pixels it has."""
+
+    asked: Callable[[Position], Mapping[str, str]]
+    holds: Callable[[WCS, Position, Numbers, Numbers], Inside]
+
+
+SHAPES = {
+    "circle": Shape(lambda place: {"CIRCLE": f"{place[0]!r} {place[1]!r} {RADIUS!r}"}, _in_circle),
+    "polygon": Shape(lambda place: {"POLYGON": " ".join(map(repr, map(float, _square(place))))}, _in_square),
+}
+
+
+def _cut(service: Service, did: str, shape: str, places: Sequence[Position]) -> int:
+    """One request of SODA after the other on one connection; the bytes that came."""
+    with _connected(service) as client:
+        return sum(len(_soda(service, did, shape, place, client)) for place in places)
+
+
+def _soda(
+    service: Service, did: str, shape: str, place: Position, client: HTTPConnection | None = None
+) -> bytes:
+    client = client or HTTPConnection(urlsplit(service.url).netloc)
+    query = urlencode({"ID": did, "MASKED": "1", **SHAPES[shape].asked(place)})
+    client.request("GET", f"/soda/sync?{query}")
+    answer = client.getresponse()
+    body = answer.read()
+    assert answer.status == HTTPStatus.OK, body
+    return body
+
+
+def _same_pixels(theirs: bytes, ours: bytes) -> bool:
+    """Whether both have the same values inside the shape, whatever the box around it."""
+    found = [fits.open(io.BytesIO(each))[0].data for each in (theirs, ours)]
+    values = [np.sort(each[np.isfinite(each)]) for each in found]
+    return len(values[0]) > 0 and np.array_equal(*values)
 
 
 def _bulk(service: Service, name: str, path: Path, many: int) -> None:

@@ -275,7 +275,7 @@ def test_a_browser_gets_a_page() -> None:
 def test_a_fault_tells_only_its_reference(caplog: pytest.LogCaptureFixture) -> None:
     """An unexpected exception is a 500 whose reference leads to the logged traceback, and no more."""
     with (
-        caplog.at_level(logging.ERROR, logger="vo.dali"),
+        caplog.at_level(logging.ERROR, logger="vo.dali.told"),
         serving(failing_app(Config(), lambda: ZeroDivisionError("secret"))) as client,
     ):
         response = client("GET", "/page")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from vo import vosi
 from vo.auth import user_of
 from vo.dali import VOTABLE_TYPE, read_params, tell_errors_as
 from vo.errors import VOError
-from vo.examples import requests_page
-from vo.resources import availability, catalog_of, check_images, context_of, xml
+from vo.resources import (
+    availability_of_images,
+    catalog_of,
+    check_images,
+    context_of,
+    examples_of_images,
+    xml,
+)
 from vo.sia.examples import examples
 from vo.sia.execute import QUERY_PATH, STANDARD_ID
 from vo.sia.query import ImageSearch
@@ -29,7 +34,7 @@ def routes() -> list[Route]:
     return [
         Route(QUERY_PATH, query, methods=["GET", "POST"]),
         Route("/sia/v2/capabilities", show_capabilities),
-        Route("/sia/v2/availability", show_availability),
+        Route("/sia/v2/availability", availability_of_images),
         Route("/sia/v2/examples", show_examples),
     ]
 
@@ -47,24 +52,14 @@ async def show_capabilities(request: Request) -> Response:
     """What the service can do (SIA 2.0, 2.3)."""
     check_images(await catalog_of(request))
     base_url = context_of(request).base_url(request)
-    interface, url = (
-        vosi.interface(f"{base_url}{QUERY_PATH}", use="base", role="std", version="2.0"),
-        f"{base_url}/sia/v2",
-    )
+    url = f"{base_url}/sia/v2"
+    interface = vosi.interface(f"{base_url}{QUERY_PATH}", use="base", role="std", version="2.0")
     return xml(vosi.capabilities(url, vosi.capability(STANDARD_ID, interface), vosi.examples(url)))
-
-
-async def show_availability(request: Request) -> Response:
-    """Whether the service is up."""
-    check_images(await catalog_of(request))
-    return await availability(request)
 
 
 async def show_examples(request: Request) -> Response:
     """Searches to start from (SIA 2.0, 2.2)."""
-    context, lead = context_of(request), "Searches that find at least one of the images here."
-    shown = examples(await run_in_threadpool(context.images.first))
-    return HTMLResponse(requests_page(context.base_url(request), context.config.title, lead, shown))
+    return await examples_of_images(request, "Searches that find at least one of the images here.", examples)
 
 
 def error_votable(error: VOError) -> tuple[str, bytes]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from email.utils import formatdate
+from hashlib import blake2b
 
+from vo import __version__
 from vo.context import Context
 from vo.errors import NotFoundError, TooLargeError, UsageError
 from vo.images.collection import ImageFile
+from vo.images.files import file_key
 from vo.images.image import Image, OpenImages
 from vo.images.pixels import Box
 from vo.images.sky import sky_of
@@ -31,6 +35,13 @@ def known_image(image_id: str, images: Mapping[str, ImageFile]) -> ImageFile:
     if image_id not in images:
         raise NotFoundError(f"There is no image {image_id[:200]!r}.")
     return images[image_id]
+
+
+def told_of(cutout: Cutout, image: ImageFile) -> dict[str, str]:
+    """The headers by which caches know a file (RFC 9110, 8.8): it depends on image and request alone."""
+    key = file_key(image.file)
+    tag = blake2b(repr((__version__, key, image, cutout)).encode(), digest_size=16).hexdigest()
+    return {"etag": f'"{tag}"', "last-modified": formatdate(key[1] // 10**9, usegmt=True)}
 
 
 def cuts_of(cutout: Cutout, file: ImageFile, context: Context) -> tuple[Cut, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from vo.context import Context
 from vo.dali import Params
 from vo.errors import ImageError, NotFoundError, UsageError, VOError
 from vo.images.collection import ImageFile
 from vo.images.stamp import stamp
-from vo.soda.cuts import cuts_of, find_image, find_images, known_image
+from vo.soda.cuts import cuts_of, find_image, find_images, known_image, told_of
 from vo.soda.errors import ERROR_TYPE, error_text
 from vo.soda.query import Cutout, Request
 from vo.uws.job import JobResult
@@ -32,12 +33,14 @@ def execute_sync(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...
     run.enter(Stage.PARSE)
     cutout = Request.from_params(Params(run.job.parameters)).single()
     run.enter(Stage.EXECUTE)
-    made = _made(cutout, find_image(cutout.image_id, context), "cutout", context)
+    image = find_image(cutout.image_id, context)
+    made = _made(cutout, image, "cutout", context)
     if made is None:
         return ()
     result, blocks = made
     whole = tuple(blocks)
-    return (sink.deliver(replace(result, size=sum(map(len, whole))), whole, tells_errors=False),)
+    result = replace(result, size=sum(map(len, whole)))
+    return (sink.deliver(result, whole, tells_errors=False, headers=partial(told_of, cutout, image)),)
 
 
 def execute(run: Run, context: Context, sink: Sink) -> tuple[JobResult, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -61,8 +61,8 @@ def sync_job(kind: JobKind, params: Params, user: User, config: Config) -> Job:
 class SyncResponse(Response):
     """A response that runs `job`: an early error is raised with its own status, a late one ends the body.
 
-    Whatever ends it, the job does not outlive it. `told` are more headers. A result whose size is known at
-    its beginning can be had in parts; a job without a result is answered with 204.
+    Whatever ends it, the job does not outlive it. A result whose size is known at its beginning can be had in
+    parts; a job without a result is answered with 204.
     """
 
     def __init__(
@@ -71,10 +71,8 @@ class SyncResponse(Response):
         services: RelayServices,
         *,
         files: Sequence[File] = (),
-        told: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
-        self._told = told or {}
         self._asked = Headers()
         self._job = job
         self._files = files
@@ -127,9 +125,8 @@ class SyncResponse(Response):
             await send({"type": "http.response.start", "status": 204, "headers": []})
             await send(_body(b"", more=False))
             return
-        told = {**self._told, **head.headers}
-        part = None if head.size is None else part_of(self._asked, told, head.size)
-        await send(_start(head, self._job, told, part))
+        part = None if head.size is None else part_of(self._asked, head.headers, head.size)
+        await send(_start(head, self._job, part))
         passed, last = 0, head.size if part is None else part.stop
         try:
             async for block in reader.blocks():
@@ -171,12 +168,12 @@ def _body(body: bytes, *, more: bool) -> Message:
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
-def _start(head: Head, job: Job, told: Mapping[str, str], part: Part | None) -> Message:
+def _start(head: Head, job: Job, part: Part | None) -> Message:
     headers = {
         "content-type": head.media_type,
         "content-disposition": f'inline; filename="{head.name}"',
         "x-job": job.id,
-        **told,
+        **head.headers,
     }
     if head.size is not None:
         headers |= {"accept-ranges": "bytes", "content-length": str(head.size)}
