@@ -9,7 +9,6 @@ The sample release is loaded and questions are asked, each with its answer. Need
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -24,9 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import pyvo
-from astropy.io import fits
-from astropy.table import Table
+from questions import QUESTIONS, kept_model
+from redis import Redis
 
 IMAGE = "localhost/vo"
 START_S = 300
@@ -140,6 +138,7 @@ def main() -> int:
         _tell("ready", lambda: _ready(url, containers))
         for name, question in QUESTIONS.items():
             _tell(name, lambda question=question: question(url))  # type: ignore[misc]  # bound at once
+        _tell("watch", lambda: _watched(host, url, containers))
         _tell("compiled", lambda: _compiled(host, containers))
         _tell("health", lambda: _healthy(host, containers))
         _tell("no rights", lambda: _without_rights(host, containers[-1]))
@@ -230,94 +229,24 @@ def _ready(url: str, containers: Sequence[Container]) -> str:
         time.sleep(0.2)
 
 
-def _sync(url: str) -> str:
-    rows = pyvo.dal.TAPService(f"{url}/tap").search("SELECT TOP 1000 ra, dec FROM sim1.main")
-    assert len(rows) == 1000, rows
-    return f"{len(rows)} rows of sim1.main"
-
-
-def _async(url: str) -> str:
-    job = pyvo.dal.TAPService(f"{url}/tap").submit_job("SELECT COUNT(*) AS n FROM sim1.main")
-    job.run().wait(timeout=120)
-    [row] = job.fetch_result()
-    assert row["n"] > 400_000, row
-    job.delete()
-    return f"a job, which counted {row['n']:,}"
-
-
-def _image(url: str) -> str:
-    service = pyvo.dal.TAPService(f"{url}/tap")
-    [row] = service.search("SELECT TOP 1 s_ra, s_dec, access_url FROM ivoa.obscore")
-    answer = httpx.get(row["access_url"], timeout=60)
-    assert answer.status_code == 200, answer.text
-    return "the links of an image"
-
-
-def _cutout(url: str) -> str:
-    [row] = pyvo.dal.TAPService(f"{url}/tap").search("SELECT TOP 1 s_ra, s_dec FROM ivoa.obscore")
-    form = {"RA": row["s_ra"], "DEC": row["s_dec"], "SIZE": 1, "BANDS": "g", "FORMAT": "fits"}
-    answer = httpx.get(f"{url}/cutout", params=form, timeout=120)
-    assert answer.status_code == 200, answer.text
-    with fits.open(io.BytesIO(answer.content)) as stamp:
-        shape = next(hdu.data.shape for hdu in stamp if hdu.data is not None)
-    assert min(shape) > 10, shape
-    return f"a stamp of {shape[1]} x {shape[0]} pixels"
-
-
-def _anomaly(url: str) -> str:
-    form = {"QUERY": "SELECT * FROM sim1.main WHERE mag_auto_i < 22", "RESPONSEFORMAT": "csv", "PHASE": "RUN"}
-    features = "mag_auto_g - mag_auto_r AS g_r, mag_auto_r - mag_auto_i AS r_i"
-    created = httpx.post(f"{url}/anomaly/async", data={**form, "FEATURES": features, "TOP": "25"}, timeout=60)
-    assert created.status_code == 303, created.text
-    job = created.headers["location"]
+def _watched(host: Host, url: str, containers: list[Container]) -> str:
+    """A model that is kept scores rows as they come; whoever does it joins the other containers."""
+    model = kept_model(url)
+    arguments = ["anomaly", "watch", f"/data/models/{model}.arrow", "--name", "checked"]
+    watch = host.vo("watch", *arguments, VO_ALIVE_FILE="/tmp/alive")
+    containers.insert(0, watch)
+    with Redis.from_url(host.settings["VO_STATE_URL"]) as state:
+        for turn in range(100):
+            state.xadd("vo:watch:checked:rows", {"g_r": str(turn / 50), "r_i": "0.3"})
     deadline = time.monotonic() + START_S
-    while (phase := httpx.get(f"{job}/phase").text) in ("QUEUED", "EXECUTING"):
-        assert time.monotonic() < deadline, phase
+    numbers = {"rows": 0}
+    while numbers["rows"] < 100:
+        assert watch.process.poll() is None, watch.tail()
+        assert time.monotonic() < deadline, watch.tail()
         time.sleep(0.2)
-    assert phase == "COMPLETED", httpx.get(f"{job}/error").text
-    strangest = httpx.get(f"{job}/results/result").text.splitlines()
-    assert len(strangest) > 25, strangest
-    return f"the {len(strangest) - 1:,} rows of a job"
-
-
-def _regions(url: str) -> str:
-    """Shapes in columns, and rows that come along: both have loops of their own."""
-    service = pyvo.dal.TAPService(f"{url}/tap")
-    [row] = service.search("SELECT TOP 1 s_ra AS ra, s_dec AS dec FROM ivoa.obscore")
-    mine = Table({"ra": [row["ra"]], "dec": [row["dec"]]})
-    met = service.search(
-        "SELECT o.s_region, AREA(o.s_region) AS extent, CENTROID(o.s_region) AS middle "
-        "FROM ivoa.obscore AS o JOIN TAP_UPLOAD.mine AS m ON 1 = CONTAINS(POINT(m.ra, m.dec), o.s_region) "
-        "WHERE 1 = INTERSECTS(o.s_region, CIRCLE(m.ra, m.dec, 0.1))",
-        uploads={"mine": mine},
-    )
-    assert len(met), "no image has its own middle"
-    return f"{len(met)} images of a table's position"
-
-
-def _footprint(url: str) -> str:
-    """Maps, coverage, and the tiles of positions, which have loops of their own."""
-    [row] = pyvo.dal.TAPService(f"{url}/tap").search("SELECT TOP 1 s_ra, s_dec FROM ivoa.obscore")
-    table = f"ra,dec\n{row['s_ra']},{row['s_dec']}\n"
-    tiles = httpx.post(f"{url}/footprint/tiles", files={"t": ("positions.csv", table)}, timeout=120)
-    assert tiles.status_code == 200, tiles.text
-    for path in ("moc?TABLE=sim1.main&ORDER=8&RESPONSEFORMAT=ascii", "moc?BAND=g&RESPONSEFORMAT=json"):
-        moc = httpx.get(f"{url}/footprint/{path}", timeout=120)
-        assert moc.status_code == 200, moc.text
-    picture = httpx.get(f"{url}/footprint/map?TABLE=sim1.main&ORDER=7&RESPONSEFORMAT=png", timeout=120)
-    assert picture.status_code == 200, picture.text
-    return f"tiles of positions, coverage, and a map of {len(picture.content):,} bytes"
-
-
-QUESTIONS: dict[str, Callable[[str], str]] = {
-    "TAP sync": _sync,
-    "TAP async": _async,
-    "regions": _regions,
-    "DataLink": _image,
-    "footprint": _footprint,
-    "cutout": _cutout,
-    "anomaly": _anomaly,
-}
+        answer = httpx.get(f"{url}/anomaly/watch/checked")
+        numbers = answer.json() if answer.status_code == 200 else numbers
+    return f"{numbers['rows']} rows scored as they came, {numbers['found']} of them strange"
 
 
 def _compiled(host: Host, containers: Sequence[Container]) -> str:
