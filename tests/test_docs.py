@@ -13,6 +13,7 @@ import pytest
 from starlette.routing import Route
 
 from vo.app import create_app
+from vo.cli import COMMANDS
 from vo.config import Config, variable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,9 +44,7 @@ def test_every_resource_is_documented() -> None:
         assert path in documented or path.startswith("/tap/async"), path
 
 
-@pytest.mark.parametrize(
-    "command", ["serve", "web", "worker", "sweep", "load", "load images", "load tiles", "check"]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_teaches_itself(command: str) -> None:
     """Each command is in the README and has a --help that says what it is for."""
     assert f"`vo {command}" in README or f"vo {command}" in README

@@ -156,8 +156,8 @@ def test_commands_are_those_of_the_code(overlay: Documents) -> None:
         options = parsed(_command(pod, overlay))
         assert (
             pod.labels["app"] == "worker"
-            or pod.labels["app"] in options.run.__name__
-            or (options.run.__name__ == "_publish" and pod.labels["app"] == "load")
+            or pod.labels["app"] in options.run.__module__
+            or (options.run.__module__ == "vo.commands.publish" and pod.labels["app"] == "load")
         ), pod.name
 
 

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "vo"
 
 LAYERS = """
-errors reserved lifeline compiled alive | log | supervisor catalog regions forest | tiling | moc
+errors reserved lifeline compiled alive | log | supervisor data_dir catalog regions forest | tiling | moc
 result config column_list
 adql | db votable | sample | formats tablefiles | images
 auth dali literals access compression | page shapes | examples vosi uws
@@ -23,6 +23,7 @@ sweep
 home | status | door
 app worker check | serve
 load
+commands
 cli
 """
 """From the ground up; what one line or one | sets side by side may not import each other."""

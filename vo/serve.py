@@ -6,22 +6,20 @@ dies is started again; a signal ends all of them in order.
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import os
 import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -31,6 +29,7 @@ from vo.catalog import Catalog
 from vo.check import start
 from vo.config import Config
 from vo.context import open_database
+from vo.data_dir import make_directory, remember, served
 from vo.errors import ConfigError
 from vo.jobs import LANES
 from vo.lifeline import end_with_parent
@@ -38,9 +37,6 @@ from vo.supervisor import GRACE_S, Child, apart, restart_dead, stop_in_order
 from vo.sweep import sweep_every
 from vo.tap.schema import describe
 from vo.worker import run_worker, warm_up
-
-_LOCK = "serve.lock"
-"""Who serves the directory, and where its sockets are."""
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  the directory made there is ours alone
 
@@ -53,14 +49,14 @@ def serve(config: Config, on_ready: Callable[[Catalog], object]) -> None:
     start(config, "port")
     make_directory(config.data_dir)
     with (
-        _locked(config.data_dir) as lock,
+        served(config.data_dir) as lock,
         tempfile.TemporaryDirectory(prefix="vo-run-", dir=_memory_dir()) as run_dir,
     ):
-        _remember(lock, run_dir)
+        remember(lock, run_dir)
         start(config, "serve")
-        served = _with_own_redis(config, Path(run_dir))
-        children = [*_redis_children(served, Path(run_dir)), *_service_children(served)]
-        _supervise(children, served, on_ready)
+        own = _with_own_redis(config, Path(run_dir))
+        children = [*_redis_children(own, Path(run_dir)), *_service_children(own)]
+        _supervise(children, own, on_ready)
 
 
 def _supervise(children: list[Child], config: Config, on_ready: Callable[[Catalog], object]) -> None:
@@ -193,69 +189,3 @@ def _answers(config: Config) -> bool:
 def _published(config: Config) -> Catalog:
     with open_database(config, describe) as database:
         return database.catalog()
-
-
-def make_directory(data_dir: Path) -> None:
-    """Make the data directory, if it is not there; ConfigError: it cannot be made, or not be written."""
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        (data_dir / _LOCK).touch()
-    except OSError as error:
-        raise ConfigError(
-            f"{data_dir} cannot be written: {error.strerror}.",
-            hint="Set VO_DATA_DIR, or --data, to a directory of this user's own.",
-        ) from error
-
-
-@contextmanager
-def _locked(data_dir: Path) -> Iterator[IO[str]]:
-    with (data_dir / _LOCK).open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            owner = file.readline().strip() or "?"
-            raise ConfigError(
-                f"Another `vo serve` (process {owner}) serves {data_dir}.",
-                hint="Stop it first, or choose another --data.",
-            ) from error
-        yield file
-
-
-def state_url_of(data_dir: Path) -> str:
-    """The Redis of jobs of the `vo serve` on that directory; ConfigError: none is at work there."""
-    try:
-        with (data_dir / _LOCK).open() as file:
-            _, *run_dir = file.read().split("\n")
-    except FileNotFoundError:
-        run_dir = []
-    socket = Path(run_dir[0], "state.sock") if run_dir else Path()
-    if not socket.is_socket():
-        raise ConfigError(
-            f"No `vo serve` is at work on {data_dir}.", hint="Start it first, or set VO_STATE_URL."
-        )
-    return f"unix://{socket}"
-
-
-def _remember(lock: IO[str], run_dir: str) -> None:
-    """Write down who serves and where, after clearing up behind a supervisor that was killed."""
-    lock.seek(0)
-    _, *killed = lock.read().split("\n")
-    if killed and killed[0].startswith(f"{Path(run_dir).parent}/vo-run-"):
-        _await_end(Path(killed[0]))
-    lock.truncate(0)
-    lock.write(f"{os.getpid()}\n{run_dir}")
-    lock.flush()
-
-
-def _await_end(run_dir: Path, timeout_s: float = 10.0) -> None:
-    """Two servers on one append-only file would ruin it: wait until the old one has gone."""
-    deadline = time.monotonic() + timeout_s
-    with Redis.from_url(f"unix://{run_dir}/state.sock", retry=None) as client:
-        while time.monotonic() < deadline:
-            try:
-                client.ping()
-            except RedisError:
-                break
-            time.sleep(0.05)
-    shutil.rmtree(run_dir, ignore_errors=True)
