@@ -15,6 +15,7 @@ import pytest
 from service import free_port
 
 from vo import check
+from vo.catalog import FORM, Catalog
 from vo.config import Config
 from vo.errors import ConfigError
 
@@ -89,6 +90,19 @@ def test_a_service_that_the_listener_does_not_know(
     """The part of the address behind the slash is wrong, or its database is not up."""
     double.refuse_with = 12514
     _is_named(config, [config.oracle_dsn, "knows no such service", "mend VO_ORACLE_DSN"], caplog)
+
+
+@pytest.mark.parametrize(
+    ("form", "words"), [(-1, "older version: load or publish"), (1, "newer version: upgrade")]
+)
+def test_a_catalogue_of_another_version(
+    form: int, words: str, config: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Written by a service that kept it otherwise."""
+    text = Catalog((), "sky").to_json().replace(f'"form": {FORM}', f'"form": {FORM + form}')
+    answers = wire.giving((wire.Column("c1", "VARCHAR2"),), [(text,)])
+    with wire.OracleDouble(answers) as published:
+        _is_named(replace(config, oracle_dsn=published.dsn), ["VO_CATALOG", words], caplog)
 
 
 def _is_named(config: Config, words: list[str], caplog: pytest.LogCaptureFixture) -> None:
