@@ -60,6 +60,6 @@ def test_every_command_teaches_itself(command: str) -> None:
 
 def test_links_of_the_documents_lead_somewhere() -> None:
     """Relative links of every Markdown file exist."""
-    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for document in [ROOT / "README.md", ROOT / "k8s/README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text("utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
