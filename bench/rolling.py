@@ -1,10 +1,11 @@
 """Every part of a running service restarted, one after the other, while clients query: nothing may fail.
 
-    python bench/rolling.py [ROUNDS]     (make rolling-restart)
+    python bench/rolling.py [ROUNDS] [--own-proxy]     (make rolling-restart)
 
-Two web servers behind a proxy (HAProxy where it is installed, else bench/proxy.py), two workers a lane, and a
-loop of sweeps. Clients ask sync queries, small and large, and run jobs with WAIT, among them some that take
-longer than a worker drains, which are handed back. It counts requests that failed and jobs that were lost.
+Two web servers behind a proxy (HAProxy where it is installed; else, or if told so, bench/proxy.py), two
+workers a lane, and a loop of sweeps. Clients ask sync queries, small and large, and run jobs with WAIT, among
+them some that take longer than a worker drains, which are handed back. It counts requests that failed and
+jobs that were lost.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from service import free_port, small_sample
 
+OWN_PROXY = "--own-proxy"
 ROWS = 20_000
 SMALL = "SELECT TOP 10 ra, dec FROM sim1.main"
 LARGE = "SELECT * FROM sim1.main"
@@ -236,7 +238,7 @@ def _answers(port: int) -> bool:
 
 def _proxy(front: int, ports: list[int], run_dir: Path) -> tuple[list[str], str]:
     program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin")
-    if program is None:
+    if program is None or OWN_PROXY in sys.argv:
         script = Path(__file__).with_name("proxy.py")
         return [sys.executable, str(script), str(front), *map(str, ports)], "bench/proxy.py"
     servers = "\n".join(f"    server web{port} 127.0.0.1:{port}" for port in ports)
@@ -308,7 +310,7 @@ def _lost(state_url: str) -> list[str]:
 
 def main() -> int:
     """Restart everything ROUNDS times; the number of failures."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    rounds = next((int(word) for word in sys.argv[1:] if word != OWN_PROXY), 1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave no part behind
     warm_up()
     with tempfile.TemporaryDirectory(prefix="vo-") as scratch:
