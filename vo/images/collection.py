@@ -31,6 +31,12 @@ PLANES = ("image", "mask", "weight")
 _BANDS: Recent[tuple[Catalog, tuple[str, ...]]] = Recent(64)
 """The bands of a release, with the catalogue that it was part of."""
 
+_FOUND: Recent[tuple[Catalog, ImageFile]] = Recent(8_000_000)
+"""Images by the root of their files and their identifiers, with the catalogue that they were part of.
+
+Whoever cuts an image cuts it again, and looking it up takes longer than cutting.
+"""
+
 _POSITIONS = Table(
     "TAP_UPLOAD",
     "positions",
@@ -108,14 +114,21 @@ class ImageCollection:
 
         What is no identifier of an image is not among them.
         """
-        known = sorted({each.lower() for each in ids})
-        return [
-            image
-            for start in range(0, len(known), _IDS_A_QUERY)
-            for image in self._select(
-                f"LOWER(obs_publisher_did) IN ({literals(known[start : start + _IDS_A_QUERY])})", None
-            )
-        ]
+        catalog, kept = self.database.catalog(), []
+        unknown = []
+        for name in sorted({each.lower() for each in ids}):
+            found = _FOUND.get((self.root, name))
+            if found is not None and found[0] is catalog:
+                self._below_root(found[1].path)  # links may have changed since
+                kept.append(found[1])
+            else:
+                unknown.append(name)
+        for start in range(0, len(unknown), _IDS_A_QUERY):
+            some = literals(unknown[start : start + _IDS_A_QUERY])
+            for image in self._select(f"LOWER(obs_publisher_did) IN ({some})", None):
+                kept.append(image)
+                _FOUND.put((self.root, image.obs_publisher_did.lower()), (catalog, image), len(image.header))
+        return kept
 
     def by_position(
         self,
