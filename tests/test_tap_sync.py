@@ -120,6 +120,29 @@ def test_overflow_of_much_text_is_unknown_at_its_beginning(service: Service) -> 
     assert (answer.headers["vo-overflow"], answer.headers["vo-maxrec"]) == ("unknown", "10000")
 
 
+@pytest.mark.parametrize(("maxrec", "cut"), [(10_000, True), (50_000, False)])
+def test_overflow_of_much_text_is_told_afterwards(service: Service, maxrec: int, cut: bool) -> None:  # noqa: FBT001  a column of the table
+    """The answer links to its status, which knows as soon as the last byte is there, and of no other job."""
+    answer = service.sync("SELECT * FROM sim1.main", MAXREC=maxrec, FORMAT="csv")
+    link = answer.links["status"]
+    told = httpx.get(link["url"], timeout=60)
+    assert told.headers["content-type"] == link["type"] == "application/json"
+    rows = len(answer.text.splitlines()) - 1
+    assert told.json() == {
+        "job": answer.headers["x-job"],
+        "phase": "COMPLETED",
+        "rows": rows,
+        "bytes": len(answer.content),
+        "overflow": cut,
+        "error": None,
+    }
+    assert (rows == maxrec) == cut
+    assert "link" not in service.sync("SELECT TOP 1 ra FROM sim1.main", FORMAT="csv").headers
+    job = service.start_job("SELECT TOP 1 ra FROM sim1.main").rpartition("/")[2]
+    for unknown in (job, "x" * 16):
+        assert service.get(f"/uws/sync/{unknown}").status_code == 404
+
+
 def test_maxrec_0_gives_the_metadata_alone(service: Service) -> None:
     """MAXREC=0 describes the columns, says OVERFLOW and runs nothing (TAP 1.1, 2.7.4)."""
     answer = service.sync("SELECT ra, dec FROM sim1.main", MAXREC=0, FORMAT="votable/td")

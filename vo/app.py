@@ -34,6 +34,7 @@ from vo.status.state import Observer
 from vo.tap import endpoints as tap
 from vo.tap.schema import describe
 from vo.uws.endpoints import file_routes
+from vo.uws.outcome import outcome_routes
 from vo.watch import endpoints as watch
 
 SERVICES = (home, status, door, tap, scs, sia, sia_v1, soda, datalink, cutout, footprint, anomaly, watch)
@@ -59,6 +60,7 @@ def create_app(config: Config) -> Starlette:
     app = Starlette(
         routes=[
             *file_routes(),
+            *outcome_routes(),
             *(route for service in SERVICES for route in service.routes()),
         ],
         exception_handlers=dict(EXCEPTION_HANDLERS),

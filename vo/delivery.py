@@ -17,6 +17,7 @@ from vo.formats import Format
 from vo.images.services import services_for
 from vo.result import Recast, Result, Statement
 from vo.uws.job import SYNC_LANE, JobResult
+from vo.uws.outcome import outcome_link
 from vo.uws.report import Stage
 from vo.uws.run import Run
 from vo.uws.sink import Sink, no_headers
@@ -76,7 +77,7 @@ def send(
         JobResult(RESULT_ID, f"{RESULT_ID}.{form.extension}", form.media_type),
         blocks if form.tells_overflow else _one_behind(blocks),
         tells_errors=form.tells_errors,
-        headers=no_headers if form.tells_overflow else partial(_cut_headers, result),
+        headers=no_headers if form.tells_overflow else partial(_cut_headers, result, run, config),
     )
     run.note(bytes=delivered.size, overflow=result.overflow)
     return (delivered,)
@@ -93,11 +94,15 @@ def _one_behind(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield waiting
 
 
-def _cut_headers(result: Result) -> Mapping[str, str]:
-    """Whether rows are missing, for a format that has no place to say so; a large result cannot know yet."""
-    known = result.overflow or result.is_over
-    overflow = str(result.overflow).lower() if known else "unknown"
-    return {"vo-overflow": overflow, "vo-maxrec": str(result.maxrec or 0)}
+def _cut_headers(result: Result, run: Run, config: Config) -> Mapping[str, str]:
+    """Whether rows are missing, for a format that has no place to say so.
+
+    A large result cannot know yet: what became of it is told afterwards, elsewhere.
+    """
+    told = {"vo-maxrec": str(result.maxrec or 0)}
+    if result.overflow or result.is_over:
+        return told | {"vo-overflow": str(result.overflow).lower()}
+    return told | {"vo-overflow": "unknown", "link": outcome_link(config.public_url, run.job.id)}
 
 
 def refuse_costly(
