@@ -15,7 +15,7 @@ from vo.config import Config
 from vo.dali import Params
 from vo.errors import UsageError
 from vo.images.collection import ImageCollection, ImageFile
-from vo.images.services import CUTOUT_PATHS, LINKS_STANDARD, cutout_service, cutouts_of
+from vo.images.services import CUTOUT_PATHS, LINKS_STANDARD, PICTURE_PATH, cutout_service, cutouts_of
 from vo.images.tables import FILE
 from vo.result import Result
 from vo.votable.document import Notes
@@ -25,9 +25,6 @@ MOST_IDS = 5_000
 
 LINKS_TYPE = "application/x-votable+xml;content=datalink"
 """The media type of tables of links (DataLink 1.1, 2.2)."""
-
-PICTURE = "/cutout?"
-"""Where pictures are drawn, below the service's root."""
 
 COLUMNS = (
     Column("ID", "char", "*", ucd="meta.id;meta.main", description="What was asked for"),
@@ -105,7 +102,7 @@ def _rows(asked: str, image: ImageFile | None, base_url: str, most_pixels: int) 
             query = urlencode({"ID": image.obs_publisher_did, "PLANES": plane})
             url = f"{base_url}{CUTOUT_PATHS['sync']}?{query}"
             yield _Link(asked, _PLANES[plane], _described(plane, image), url, content_type=_FITS)
-    url = f"{base_url}{PICTURE}{urlencode(_picture(image))}"
+    url = f"{base_url}{PICTURE_PATH}?{urlencode(_picture(image))}"
     yield _Link(asked, "#preview-image", _described("picture", image), url, content_type="image/jpeg")
 
 

@@ -20,6 +20,9 @@ LINKS_STANDARD = "ivo://ivoa.net/std/DataLink#links-1.1"
 CUTOUT_PATHS = {"sync": "/soda/sync", "async": "/soda/async"}
 """The resources that cut images, below the service's root."""
 
+PICTURE_PATH = "/cutout"
+"""The resource that draws pictures of images, below the service's root."""
+
 CUTOUT_STANDARDS = {name: f"ivo://ivoa.net/std/SODA#{name}-1.0" for name in CUTOUT_PATHS}
 """The identifiers of what they do (SODA 1.0, 2.5)."""
 

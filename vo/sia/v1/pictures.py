@@ -6,16 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vo.images.services import PICTURE_PATH
 from vo.images.tables import LINKS
 from vo.images.view import grid_of
 from vo.sia.v1.archive import Arrays
 from vo.sia.v1.image_formats import GRAPHICS
-
-NEEDS = ("access_url",)
-"""The columns of obscore from which rows of pictures are made, beside those that other rows are made of."""
-
-DRAWN = "/cutout?IMAGE="
-"""Where pictures of an image are drawn, below the service's root."""
 
 _ARCMIN, _ARCSEC = 60.0, 3600.0
 _NARROWEST, _WIDEST = 0.1, 12.0  # arcminutes along a side of a picture
@@ -25,7 +20,8 @@ _DIGITS = 4  # of arcminutes
 def with_pictures(stored: Arrays, told: Arrays) -> Arrays:
     """The rows, those of pictures telling of them in place of the FITS file of the same sky.
 
-    A picture is of as much sky around the same middle, but for the limits of /cutout.
+    A picture is of as much sky around the same middle, but for the limits of /cutout; of an arcminute, where
+    it is not known how much that is.
     """
     is_picture = pc.is_in(stored["image_format"], pa.array(GRAPHICS))
     if not pc.any(is_picture).as_py():
@@ -39,9 +35,9 @@ def with_pictures(stored: Arrays, told: Arrays) -> Arrays:
 
 def _pictures(stored: Arrays, told: Arrays) -> Arrays:
     """What is told of pictures, whose projection is gnomonic around their middle."""
-    scale = _floats(told["pixel_scale"])
-    sides = np.stack([_floats(told[name]) for name in ("naxis1", "naxis2")]) * scale / _ARCMIN
-    sides = sides.clip(_NARROWEST, _WIDEST).round(_DIGITS)
+    scale, known = _floats(told["pixel_scale"]), np.stack([_floats(told[f"naxis{i}"]) for i in (1, 2)])
+    sides = np.nan_to_num(known * scale / _ARCMIN, nan=1.0).clip(_NARROWEST, _WIDEST).round(_DIGITS)
+    scale = np.nan_to_num(scale, nan=1.0)
     columns, rows, fit = grid_of(sides[0] / _ARCMIN, sides[1] / _ARCMIN, scale / _ARCSEC)
     nothing, count = np.zeros(len(fit)), len(fit)
     return {
@@ -67,7 +63,7 @@ def _pictures(stored: Arrays, told: Arrays) -> Arrays:
 
 
 def _links(stored: Arrays, told: Arrays, sides: np.ndarray) -> pa.Array:
-    images = pc.replace_substring(stored["access_url"], LINKS, DRAWN)
+    images = pc.replace_substring(stored["access_url"], LINKS, f"{PICTURE_PATH}?IMAGE=")
     values = {"RA": told["ra"], "DEC": told["dec"], "XSIZE": pa.array(sides[0]), "YSIZE": pa.array(sides[1])}
     words = [text for name, each in values.items() for text in (f"&{name}=", each.cast(pa.string()))]
     form = pc.replace_substring(stored["image_format"], "image/", "")

@@ -18,7 +18,6 @@ from vo.delivery import maxrec_of
 from vo.errors import UsageError
 from vo.formats import Format
 from vo.literals import number
-from vo.sia.v1 import pictures
 from vo.sia.v1.fields import VERBOSITIES, Field, fields_of
 from vo.sia.v1.image_formats import ALL, FITS, GRAPHIC, IMAGE_FORMATS, METADATA, formats_asked
 from vo.sia.v1.region import INTERSECT, NOWHERE, Region
@@ -111,7 +110,6 @@ class ImageQuery:
         """The columns of obscore that are asked for."""
         needed = [
             *self.service_type.needs,
-            *pictures.NEEDS,
             *(name for field in self.fields for name in field.needs),
         ]
         return tuple(name for name in dict.fromkeys(needed) if self.table.column(name) is not None)
