@@ -23,11 +23,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 from service import Service, free_port
 
+from vo.data_dir import state_url_of
 from vo.errors import UsageError
 from vo.forest import Missing, Settings, fit, sample, score
 from vo.forest.detector import Detector
 from vo.forest.files import detector_table, read_detector
-from vo.serve import state_url_of
 from vo.watch.checkpoint import Checkpoint
 from vo.watch.streams import Keys
 from vo.watch.watcher import Watcher, WatchOptions
