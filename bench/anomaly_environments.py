@@ -25,24 +25,30 @@ OTHERS = ("scikit-learn==1.6.1", "isotree==0.6.1.post10", "pandas", "treeple==0.
 
 
 def python_of(name: str, environments: Path) -> str | None:
-    """The Python that has a forest; None where it cannot be installed."""
+    """The Python that has a forest; None where it cannot be installed, which is tried again each time."""
     if name not in PEERS:
         return sys.executable
     place, building, package = PEERS[name]
     python = environments / place / "bin" / "python"
-    if not python.exists():
+    if not _has(python, name):
         subprocess.run([sys.executable, "-m", "venv", environments / place], check=True)
         for wanted in (building, package or OTHERS):
             if wanted:
                 _install(python, wanted)
+    return str(python) if _has(python, name) else None
+
+
+def _has(python: Path, name: str) -> bool:
     module = {"scikit-learn": "sklearn"}.get(name, name)
-    there = subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False)
-    return str(python) if there.returncode == 0 else None
+    command = [python, "-c", f"import {module}"]
+    return python.exists() and subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _install(python: Path, packages: tuple[str, ...]) -> None:
-    quiet = ["--quiet", "--no-build-isolation"]
-    subprocess.run([python, "-m", "pip", "install", *quiet, *packages], capture_output=True, check=False)
+    command = [python, "-m", "pip", "install", "--quiet", "--no-build-isolation", *packages]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"{' '.join(packages)}: {done.stderr.strip().rpartition(chr(10))[2]}", file=sys.stderr)
 
 
 def run(python: str, name: str, *arguments: object) -> dict[str, Any]:
