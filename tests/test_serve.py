@@ -61,6 +61,39 @@ def test_a_second_one_is_refused(service: Service) -> None:
     assert f"process {service.process.pid}" in refused.stderr
 
 
+def test_a_copy_of_its_directory_is_another_service(
+    own_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A service on a copy neither waits for the original nor clears up behind it: both answer."""
+    copy = tmp_path_factory.mktemp("copied") / "data"
+    with serving(own_data) as original:
+        shutil.copytree(own_data, copy, ignore=shutil.ignore_patterns("*.log"))
+        with serving(copy) as other:
+            assert _answers(other)
+            assert _answers(original)
+        assert _answers(original)
+
+
+def test_a_redis_that_outlives_its_supervisor_is_told(own_data: Path) -> None:
+    """Two servers on one append-only file would ruin it: nothing is started until the first has ended."""
+    with serving(own_data) as service:
+        redis = _state_redis(service)
+        redis.suspend()
+        service.process.kill()
+        service.process.wait()
+    refused = _vo("serve", "--data", str(own_data), "--port", service.url.rpartition(":")[2])
+    assert (refused.returncode, "has not ended" in refused.stderr) == (1, True), refused.stderr
+    redis.resume()
+    redis.wait(30)
+    with serving(own_data) as service:
+        assert _answers(service)
+
+
+def _state_redis(service: Service) -> psutil.Process:
+    [redis] = [p for p in service.processes("redis-server") if "state.sock" in " ".join(p.cmdline())]
+    return redis
+
+
 def test_a_port_that_is_taken(service: Service, tmp_path: Path) -> None:
     """Nothing is started, for whoever listens there would answer in its place."""
     port = service.url.rpartition(":")[2]
@@ -95,8 +128,7 @@ def test_jobs_survive_the_death_of_redis(own_data: Path) -> None:
         service.await_phase(job, "COMPLETED")
         before = service.get(f"{job}/results/result").content
         time.sleep(1.2)  # the file is synced every second
-        [redis] = [p for p in service.processes("redis-server") if "state.sock" in " ".join(p.cmdline())]
-        redis.kill()
+        _state_redis(service).kill()
         _await(lambda: _answers(service))
         assert service.get(f"{job}/results/result").content == before
         again = service.start_job("SELECT TOP 1 ra FROM sim1.main")

@@ -5,19 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from redis import Redis
-from redis.exceptions import RedisError
-
 from vo.errors import ConfigError
 
 _LOCK = "serve.lock"
-"""Who serves the directory, and where its sockets are."""
+"""Who serves the directory, where its sockets are, and the inode of this very file, a line each."""
+
+_END_S = 10.0
+"""Seconds that the Redis of a supervisor that was killed has to end."""
 
 
 def make_directory(data_dir: Path) -> None:
@@ -55,33 +56,48 @@ def state_url_of(data_dir: Path) -> str:
             _, *run_dir = file.read().split("\n")
     except FileNotFoundError:
         run_dir = []
-    socket = Path(run_dir[0], "state.sock") if run_dir else Path()
-    if not socket.is_socket():
+    state = Path(run_dir[0], "state.sock") if run_dir else Path()
+    if not state.is_socket():
         raise ConfigError(
             f"No `vo serve` is at work on {data_dir}.", hint="Start it first, or set VO_STATE_URL."
         )
-    return f"unix://{socket}"
+    return f"unix://{state}"
 
 
 def remember(lock: IO[str], run_dir: str) -> None:
-    """Write down who serves and where, after clearing up behind a supervisor that was killed."""
+    """Write down who serves and where, after clearing up behind a supervisor that was killed.
+
+    What a copy of the directory remembers is none of its own: the original may be at work. It is known by
+    its inode. ConfigError: a Redis of the supervisor before does not end.
+    """
     lock.seek(0)
-    _, *killed = lock.read().split("\n")
-    if killed and killed[0].startswith(f"{Path(run_dir).parent}/vo-run-"):
-        _await_end(Path(killed[0]))
+    _, killed, inode, *_ = [*lock.read().split("\n"), "", ""]
+    own = str(os.fstat(lock.fileno()).st_ino)
+    if inode == own and killed.startswith(f"{Path(run_dir).parent}/vo-run-"):
+        _clear_up(Path(killed))
     lock.truncate(0)
-    lock.write(f"{os.getpid()}\n{run_dir}")
+    lock.write("\n".join((str(os.getpid()), run_dir, own)))
     lock.flush()
 
 
-def _await_end(run_dir: Path, timeout_s: float = 10.0) -> None:
+def _clear_up(run_dir: Path) -> None:
     """Two servers on one append-only file would ruin it: wait until the old one has gone."""
-    deadline = time.monotonic() + timeout_s
-    with Redis.from_url(f"unix://{run_dir}/state.sock", retry=None) as client:
-        while time.monotonic() < deadline:
-            try:
-                client.ping()
-            except RedisError:
-                break
-            time.sleep(0.05)
+    deadline = time.monotonic() + _END_S
+    while _is_listened_on(run_dir / "state.sock"):
+        if time.monotonic() > deadline:
+            raise ConfigError(
+                f"The Redis of the `vo serve` before has not ended; its socket is {run_dir}/state.sock.",
+                hint="End it, and start again.",
+            )
+        time.sleep(0.05)
     shutil.rmtree(run_dir, ignore_errors=True)
+
+
+def _is_listened_on(path: Path) -> bool:
+    """Whether a process has the socket, be it as busy as it may."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
