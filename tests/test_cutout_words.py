@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import string
 import tarfile
 import zipfile
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 import astropy.units as u
 import pytest
 from astropy.coordinates import SkyCoord
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
@@ -111,6 +112,7 @@ def test_archives_are_read_back(kind: str, contents: list[list[bytes]]) -> None:
 
 
 @given(st.floats(0, 360, exclude_max=True), st.floats(-90, 90))
+@example(math.nextafter(360, 0), 0.0)
 def test_names_of_positions(ra: float, dec: float) -> None:
     """Read back, a name is less than its last digits away, and never has sixty seconds."""
     name = designation(ra, dec)

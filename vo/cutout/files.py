@@ -203,10 +203,11 @@ def _name(cutout: Cutout, pieces: Sequence[Piece]) -> str:
 def designation(ra: float, dec: float) -> str:
     """A position as in the names of sources, cut off and not rounded, as the IAU has it.
 
-    >>> designation(10.5, -0.25), designation(359.99999999, 45.0)
-    ('J004200.00-001500.0', 'J235959.99+450000.0')
+    >>> designation(10.5, -0.25), designation(359.99999999, 45.0), designation(math.nextafter(360, 0), 45.0)
+    ('J004200.00-001500.0', 'J235959.99+450000.0', 'J000000.00+450000.0')
     """
-    hours, degrees = int(ra % 360.0 / 15 * 360_000 + _ROUNDING), int(abs(dec) * 36_000 + _ROUNDING)
+    hours = int(ra % 360.0 / 15 * 360_000 + _ROUNDING) % 8_640_000
+    degrees = int(abs(dec) * 36_000 + _ROUNDING)
     at = f"{hours // 360_000:02}{hours // 6_000 % 60:02}{hours % 6_000 / 100:05.2f}"
     up = f"{degrees // 36_000:02}{degrees // 600 % 60:02}{degrees % 600 / 10:04.1f}"
     return f"J{at}{'-' if dec < 0 else '+'}{up}"
