@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -153,8 +154,10 @@ def test_a_helper_that_dies_costs_its_shard(crowd: Crowd, alone: dict[str, bytes
         helper.wait()
         files = crowd.results(job)
     assert (files["result"], files["model"]) == (alone["result"], alone["model"])
-    assert sum(summary(files)["shards"].values()) == sum(summary(alone)["shards"].values())
-    assert "<job:attempt>1</job:attempt>" in crowd.service.get(job).text
+    # Whoever is free takes a job: it may have been the helper, and then goes on in a second attempt.
+    [attempt] = re.findall(r"<job:attempt>([12])</job:attempt>", crowd.service.get(job).text)
+    again = sum(summary(files)["shards"].values()) - sum(summary(alone)["shards"].values())
+    assert again in range(int(attempt))
 
 
 @pytest.mark.timeout(300)

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from vo.errors import TransientError, UsageError
 from vo.resources import context_of
-from vo.watch.streams import Keys, watch_numbers, watches
+from vo.watch.streams import Keys, newest, watch_numbers, watches
 
 _Found = TypeVar("_Found")
 
@@ -60,6 +60,8 @@ async def events(request: Request) -> Response:
     if since != "$" and not _EVENT_ID.match(since):
         raise UsageError(f"{since[:40]!r} is no id of an event.", hint="Send that of the last one, or 0.")
     await run_in_threadpool(_with_state, request, watch_numbers, keys.name)
+    if since == "$":  # whoever has seen the head of the answer misses nothing from then on
+        since = await run_in_threadpool(_with_state, request, newest, keys)
     if _room.locked():
         raise TransientError("Too many clients are being told of anomalies.", retry_after_s=30)
     return StreamingResponse(
@@ -77,9 +79,6 @@ async def _told(url: str, keys: Keys, since: str, is_leaving: Callable[[], bool]
     async with _room, aioredis.Redis.from_url(url, decode_responses=True) as redis:
         last = since
         try:
-            if last == "$":  # the last one now: between two looks nothing is missed
-                newest: Any = await redis.xrevrange(keys.found, count=1)
-                last = newest[0][0] if newest else "0"
             yield f": anomalies of {keys.name}\n\n".encode()
             silent_s = 0.0
             while not is_leaving():

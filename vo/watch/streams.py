@@ -103,6 +103,13 @@ def watch_numbers(client: Redis, name: str) -> WatchNumbers:
     raise NotFoundError(f"There is no watch {name[:80]!r}.")
 
 
+def newest(client: Redis, keys: Keys) -> str:
+    """The id of the last anomaly that was found; 0: none was."""
+    redis: Any = client  # its annotations cannot say that responses are decoded
+    found = redis.xrevrange(keys.found, count=1)
+    return str(found[0][0]) if found else "0"
+
+
 def _numbers(client: Redis) -> Iterator[WatchNumbers]:
     redis: Any = client  # its annotations cannot say that responses are decoded
     names = sorted(redis.smembers(WATCHES))
