@@ -120,7 +120,8 @@ def box_around(sky: Sky, position: tuple[float, float], size: tuple[float, float
     if place is None:
         return None
     x, y = place
-    steps = sky.steps(x, y)
+    # Beside the last pixel of an all-sky projection there is no other.
+    steps = [step if math.isfinite(step) else sky.scale for step in sky.steps(x, y)]
     columns, rows = (
         max(1, round(math.radians(angle) / step)) for angle, step in zip(size, steps, strict=True)
     )
