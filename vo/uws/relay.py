@@ -29,6 +29,7 @@ from redis.exceptions import OutOfMemoryError, RedisError
 
 from vo.errors import CancelledError, ReportedError, TransientError
 from vo.uws.job import JobError, is_job_id
+from vo.uws.reachable import reachable
 
 CREDITS = 8
 """Blocks under way at the most."""
@@ -208,11 +209,8 @@ class RelayReader:
 
         TransientError: the relay does not answer.
         """
-        try:
+        with reachable("relay"):
             await self._announce()
-        except RedisError as error:
-            hint = "Try again in a moment."
-            raise TransientError("The relay of results does not answer.", hint=hint) from error
         self._heartbeat = asyncio.create_task(self._keep_announcing())
         return self
 
